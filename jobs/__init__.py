@@ -1,0 +1,1 @@
+"""Tidemark: files and Postgres tables into curated Delta tables, warehouse tables and reports."""

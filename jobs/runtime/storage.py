@@ -1,0 +1,108 @@
+"""The lake: bytes under one root, on disk or S3, through one API with put-if-absent.
+
+Paths are relative to the root and use `/`. Parquet and Delta data go through Arrow and Spark, which get full addresses from
+`uri`; everything that decides (ledger, manifests) goes through `create`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.store import LocalStore, ObjectStore, S3Store
+
+from jobs.errors import StorageError
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One object as a listing shows it; `size` in bytes."""
+
+    key: str
+    size: int
+    etag: str
+    version_id: str | None
+
+
+class Lake:
+    """One root, `s3://bucket/prefix` or a folder. Creates the folder when it is missing."""
+
+    def __init__(self, url: str) -> None:
+        self.is_s3 = url.startswith("s3://")
+        if self.is_s3:
+            self.root = url.rstrip("/")
+            self._store: ObjectStore = S3Store.from_url(self.root)
+        else:
+            folder = Path(url).absolute()
+            self.root = str(folder)
+            with _storage_errors("Opening the lake", self.root):
+                folder.mkdir(parents=True, exist_ok=True)
+                self._store = LocalStore(self.root)
+
+    def uri(self, path: str) -> str:
+        """The address that Spark and Arrow take."""
+        return f"{self.root}/{path}"
+
+    def create(self, path: str, content: bytes) -> bool:
+        """Puts `content` if nothing is there; False if something is. Never overwrites."""
+        with _storage_errors("Creating", self.uri(path)):
+            try:
+                self._store.put(path, content, mode="create")
+            except AlreadyExistsError:
+                return False
+        return True
+
+    def read(self, path: str) -> bytes | None:
+        """The whole object, or None if there is none."""
+        with _storage_errors("Reading", self.uri(path)):
+            try:
+                return bytes(self._store.get(path).bytes())
+            except (NotFoundError, FileNotFoundError):
+                return None
+
+    def head(self, path: str) -> StoredObject | None:
+        """Size and ETag without the content, or None if there is no such object."""
+        with _storage_errors("Looking at", self.uri(path)):
+            try:
+                meta = self._store.head(path)
+            except (NotFoundError, FileNotFoundError):
+                return None
+        return StoredObject(meta["path"], meta["size"], meta["e_tag"] or "", meta["version"])
+
+    def list(self, folder: str) -> list[StoredObject]:
+        """Every object below `folder`, at any depth, by key."""
+        with _storage_errors("Listing", self.uri(folder)):
+            found = [meta for chunk in obstore.list(self._store, prefix=folder) for meta in chunk]
+        return sorted(
+            (StoredObject(m["path"], m["size"], m["e_tag"] or "", m["version"]) for m in found), key=lambda o: o.key
+        )
+
+    def folders(self, folder: str) -> list[str]:
+        """Names of the folders directly below `folder`, without listing what is in them."""
+        with _storage_errors("Listing", self.uri(folder)):
+            try:
+                found = obstore.list_with_delimiter(self._store, prefix=folder)["common_prefixes"]
+            except (NotFoundError, FileNotFoundError):
+                return []
+        return sorted(prefix.rstrip("/").rsplit("/", 1)[-1] for prefix in found)
+
+
+@contextmanager
+def _storage_errors(doing: str, where: str) -> Iterator[None]:
+    try:
+        yield
+    except (AlreadyExistsError, NotFoundError, FileNotFoundError):
+        raise
+    except (BaseError, OSError) as error:
+        raise StorageError(
+            f"{doing} {where}: expected the storage to answer, got {_first_line(error)!r}. "
+            "Free space or restore access, then run the same command again; nothing half-written counts."
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
