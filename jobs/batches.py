@@ -12,6 +12,10 @@ from pydantic import BaseModel, ConfigDict
 
 from jobs.config.pipeline import Table
 
+RECORD, OFFSET, INEXACT = "_record", "_offset", "_inexact_"
+"""Names that sources add to the fields of a piece: the record's number, its byte offset, and before a field's name the text of a
+value that the field's Arrow type cannot hold."""
+
 Contract = dict[str, Table]
 """The tables of a feed as their contract reads, in file order."""
 
@@ -50,7 +54,7 @@ class Plan(Stored):
     run_id: str
     reason: str
     as_of: datetime
-    claimed_at: datetime
+    accept_shrink: bool = False
     objects: dict[str, SourceObject] = {}
     superseded: tuple[SourceObject, ...] = ()
     ranges: dict[str, IdRange] = {}
@@ -92,26 +96,26 @@ class Manifest(Stored):
 
 
 class CheckedTable(Stored):
-    """`accepted = landed - rejected`; `known` rejects are in quarantine already from an earlier reading of the same rows."""
+    """`accepted = landed - rejected`; of these, `superseded` have a key that the batch holds already (mode insert)."""
 
     accepted: int
     rejected: int
+    superseded: int
 
 
 class Checked(Stored):
-    """The verdict on a landing, written before any table is: its rejects are final for this attempt."""
+    """The verdict on a landing, written before any table is: its rejects (`rejected_folder`, if any) are final for this attempt."""
 
     attempt: str
     tables: dict[str, CheckedTable]
-    rejected_files: tuple[str, ...]
-    quarantined: int
-    known: int
+    rejected_folder: str | None
 
 
 class WrittenTable(Stored):
-    """One tagged Delta commit. `accepted = written + unchanged + superseded`."""
+    """One tagged Delta commit. `accepted = written + unchanged + superseded`; `rows` is the whole table's count after it."""
 
     version: int
+    rows: int
     written: int
     unchanged: int
     superseded: int

@@ -24,7 +24,14 @@ class InputError(TidemarkError):
 
 
 class ConfigError(InputError):
-    """conf/ does not describe something that can run; holds every problem at once."""
+    """conf/ or a TIDEMARK_ variable does not describe something that can run; holds every problem at once.
+
+    `problems` are `jobs.config.problems.Problem`: frozen dataclasses, for `--json`.
+    """
+
+    def __init__(self, message: str, problems: tuple[object, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class UsageError(InputError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 from jobs.config.pipeline import Frozen, Name
+
+S3_URL = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/\s]+)*/?$"
 
 
 class EmbeddedWarehouse(Frozen):
@@ -19,14 +21,17 @@ class InProcess(Frozen):
     """Spark inside the command's own process."""
 
     type: Literal["in_process"]
-    cores: int = Field(default=2, ge=1)
-    memory_gb: int = Field(default=2, ge=1)
+    cores: StrictInt = Field(default=2, ge=1)
+    memory_gb: StrictInt = Field(default=2, ge=1)
 
 
 class Environment(Frozen):
     """One environment; `local` needs no AWS."""
 
-    environment: Name
-    lake_url: str
+    environment: Name = Field(description="The file's own name.")
+    lake_url: Annotated[str, Field(pattern=S3_URL)] | None = Field(
+        default=None,
+        description="s3://bucket/prefix; absent: the folder $TIDEMARK_HOME/lake. TIDEMARK_LAKE_URL overrides it.",
+    )
     warehouse: EmbeddedWarehouse
     compute: InProcess

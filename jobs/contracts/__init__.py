@@ -1,0 +1,1 @@
+"""What rows must look like. Plain Arrow and DuckDB; says what to quarantine, writes nothing."""

@@ -1,0 +1,1 @@
+"""Batches stored, and who may write them. Every file is created if absent and never overwritten."""

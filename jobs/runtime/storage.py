@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
@@ -64,6 +65,11 @@ class Lake:
             except (NotFoundError, FileNotFoundError):
                 return None
 
+    def open(self, path: str) -> BinaryIO:
+        """The object as a stream, for content of any size."""
+        with _storage_errors("Opening", self.uri(path)):
+            return cast(BinaryIO, obstore.open_reader(self._store, path))
+
     def head(self, path: str) -> StoredObject | None:
         """Size and ETag without the content, or None if there is no such object."""
         with _storage_errors("Looking at", self.uri(path)):
@@ -73,10 +79,10 @@ class Lake:
                 return None
         return StoredObject(meta["path"], meta["size"], meta["e_tag"] or "", meta["version"])
 
-    def list(self, folder: str) -> list[StoredObject]:
-        """Every object below `folder`, at any depth, by key."""
+    def objects(self, folder: str, after: str | None = None) -> list[StoredObject]:
+        """Every object below `folder`, at any depth, by key; only those whose key comes after `after`."""
         with _storage_errors("Listing", self.uri(folder)):
-            found = [meta for chunk in obstore.list(self._store, prefix=folder) for meta in chunk]
+            found = [meta for chunk in obstore.list(self._store, prefix=folder, offset=after) for meta in chunk]
         return sorted(
             (StoredObject(m["path"], m["size"], m["e_tag"] or "", m["version"]) for m in found), key=lambda o: o.key
         )

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-RECORD = "_record"
-OFFSET = "_offset"
+from jobs.batches import OFFSET, RECORD
 
 
 @dataclass(frozen=True)
@@ -32,3 +31,6 @@ class Piece:
     fields: pa.Table
     records: int
     unreadable: tuple[Unreadable, ...] = field(default=())
+
+
+__all__ = ["OFFSET", "RECORD", "Piece", "Unreadable"]

@@ -1,0 +1,82 @@
+"""Rules that need the whole batch: keys and references. DataFrame in, DataFrame of rejects out; the only Spark in contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from jobs.config.pipeline import Table
+
+_PLACE = ("_object", "_record")
+
+
+def repeated_keys(landed: DataFrame, name: str, table: Table) -> DataFrame:
+    """Every record whose key an earlier record of the batch has (by object, then record number)."""
+    same_key = Window.partitionBy(*table.key).orderBy(*_PLACE)
+    numbered = landed.withColumn("_nth", F.row_number().over(same_key)).withColumn(
+        "_first", F.first("_record").over(same_key)
+    )
+    shown = F.concat_ws(", ", *[F.col(column).cast("string") for column in table.key])
+    reason = F.concat(
+        F.lit(f"{', '.join(table.key)}: expected each key once, got "), shown, F.lit(" as in record "), F.col("_first")
+    )
+    return _rejects(numbered.where(F.col("_nth") > 1), name, table, reason)
+
+
+def missing_parents(landed: DataFrame, name: str, table: Table, column: str, parents: DataFrame) -> DataFrame:
+    """Every record whose `column` is not null and not among `parents` (one column, the parent's key)."""
+    keys = parents.toDF(column).distinct()
+    orphans = landed.where(F.col(column).isNotNull()).join(keys, on=column, how="left_anti")
+    parent = table.columns[column].references
+    reason = F.concat(F.lit(f"{column}: expected a key of {parent}, got "), F.col(column).cast("string"))
+    return _rejects(orphans, name, table, reason)
+
+
+def one_row_per_key(landed: DataFrame, key: tuple[str, ...]) -> DataFrame:
+    """The first record of each key in the batch (by object, then record number)."""
+    first = F.row_number().over(Window.partitionBy(*key).orderBy(*_PLACE))
+    return landed.withColumn("_nth", first).where(F.col("_nth") == 1).drop("_nth")
+
+
+def without(landed: DataFrame, rejects: DataFrame) -> DataFrame:
+    """The landed rows that are not among the rejects of the same table."""
+    places = rejects.select(F.col("object").alias("_object"), F.col("record").alias("_record"))
+    return landed.join(places, on=list(_PLACE), how="left_anti")
+
+
+def merged(rejects: DataFrame) -> DataFrame:
+    """One row per record, with all its reasons."""
+    return rejects.groupBy("table", "object", "record", "offset", "raw").agg(
+        F.array_sort(F.flatten(F.collect_set("reasons"))).alias("reasons")
+    )
+
+
+def references(tables: Mapping[str, Table]) -> list[tuple[str, str, str]]:
+    """(table, column, parent) of every reference, parents' tables before their children's where no circle forbids it."""
+    found = [
+        (name, column, contract.references)
+        for name, table in tables.items()
+        for column, contract in table.columns.items()
+        if contract.references
+    ]
+    ordered: list[tuple[str, str, str]] = []
+    while found:
+        waiting = {name for name, _, parent in found if parent != name}
+        ready = [each for each in found if each[2] not in waiting or each[2] == each[0]] or found
+        ordered += ready
+        found = [each for each in found if each not in ready]
+    return ordered
+
+
+def _rejects(rows: DataFrame, name: str, table: Table, reason: Column) -> DataFrame:
+    fields = [F.col(column).alias(contract.source or column) for column, contract in table.columns.items()]
+    return rows.select(
+        F.lit(name).alias("table"),
+        F.col("_object").alias("object"),
+        F.col("_record").alias("record"),
+        F.col("_offset").alias("offset"),
+        F.to_json(F.struct(*fields), {"ignoreNullFields": "false"}).alias("raw"),
+        F.array(reason).alias("reasons"),
+    )

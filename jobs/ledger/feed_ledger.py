@@ -1,0 +1,94 @@
+"""The files of one feed's ledger: `<n>.plan.json`, `<n>.outcome.json`, `<n>.undo.json`, `<n>.published.json`.
+
+Created if absent, never overwritten. Every hundredth outcome is followed by a checkpoint of the state, so that looking stays cheap.
+"""
+
+from __future__ import annotations
+
+from jobs.batches import Outcome, Plan, Published
+from jobs.errors import LedgerConflictError
+from jobs.ledger.feed_state import FeedState
+from jobs.runtime.storage import Lake
+
+CHECKPOINT_EVERY = 100
+
+
+class FeedLedger:
+    """One feed's ledger. Plans, outcomes and undos are put under the feed's lease only."""
+
+    def __init__(self, lake: Lake, pipeline: str, feed: str) -> None:
+        self.pipeline, self.feed = pipeline, feed
+        self._lake = lake
+        self._folder = f"ledger/{pipeline}/{feed}"
+
+    def state(self) -> FeedState:
+        """The fold of the newest checkpoint and everything after it."""
+        state = self._checkpoint()
+        files = self._lake.objects(self._folder, after=f"{self._folder}/{state.last:08d}.~")
+        for stored in files:
+            number, _, kind = stored.key.removeprefix(f"{self._folder}/").partition(".")
+            if not number.isdigit():
+                continue
+            if kind == "plan.json":
+                state = state.with_plan(Plan.model_validate_json(self._content(stored.key)))
+                state = self._ended(state)
+        return state
+
+    def outcome(self, number: int) -> Outcome | None:
+        content = self._lake.read(self._path(number, "outcome"))
+        return Outcome.model_validate_json(content) if content else None
+
+    def put_plan(self, plan: Plan) -> None:
+        """Claims the number. Raises LedgerConflictError if it is claimed already: the lease was not ours."""
+        self._put(plan.number, "plan", plan.to_json())
+
+    def put_outcome(self, number: int, outcome: Outcome, state: FeedState) -> FeedState:
+        """Ends the batch; the state after it. `state` is the one that holds the batch's plan as open."""
+        self._put(number, "outcome", outcome.to_json())
+        state = state.with_outcome(number, outcome)
+        if number % CHECKPOINT_EVERY == 0:
+            self._lake.create(f"{self._folder}/checkpoint/{number:08d}.json", state.to_json())
+        return state
+
+    def put_undo(self, number: int) -> None:
+        """Declares that the batch's commits are to be undone; a second declaration changes nothing."""
+        self._lake.create(self._path(number, "undo"), b"{}")
+
+    def put_published(self, number: int, memo: Published) -> None:
+        """A memo for people; an earlier one stays."""
+        self._lake.create(self._path(number, "published"), memo.to_json())
+
+    def published(self, number: int) -> Published | None:
+        content = self._lake.read(self._path(number, "published"))
+        return Published.model_validate_json(content) if content else None
+
+    def _ended(self, state: FeedState) -> FeedState:
+        """The state after the outcome of its open plan, or with that plan open."""
+        outcome = self.outcome(state.last)
+        if outcome:
+            return state.with_outcome(state.last, outcome)
+        return state.model_copy(update={"undo_started": self._lake.read(self._path(state.last, "undo")) is not None})
+
+    def _checkpoint(self) -> FeedState:
+        stored = self._lake.objects(f"{self._folder}/checkpoint")
+        if not stored:
+            return FeedState(pipeline=self.pipeline, feed=self.feed)
+        return FeedState.model_validate_json(self._content(stored[-1].key))
+
+    def _content(self, key: str) -> bytes:
+        content = self._lake.read(key)
+        if content is None:
+            raise LedgerConflictError(
+                f"Reading {key}: expected the file that was just listed, got none. Was it removed by hand?"
+            )
+        return content
+
+    def _path(self, number: int, kind: str) -> str:
+        return f"{self._folder}/{number:08d}.{kind}.json"
+
+    def _put(self, number: int, kind: str, content: bytes) -> None:
+        if not self._lake.create(self._path(number, kind), content):
+            raise LedgerConflictError(
+                f"Putting {self._path(number, kind)}: expected to be the first, got a file that is there already. "
+                "Another driver wrote under this feed: look at `tidemark status`, then run the same command again."
+            )

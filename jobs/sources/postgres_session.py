@@ -1,0 +1,126 @@
+"""Sessions with a source Postgres: how one is opened, what its role may see, and one snapshot that many readers share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from jobs.config.pipeline import Read
+from jobs.errors import CredentialsError, SourceRightsError, SourceSchemaError, SourceUnavailableError
+
+Session = psycopg.Connection[tuple[object, ...]]
+
+FIXED_OUTPUT = (
+    "SET TimeZone = 'UTC'",
+    "SET DateStyle = 'ISO, YMD'",
+    "SET IntervalStyle = 'iso_8601'",
+    "SET bytea_output = 'hex'",
+)
+"""Text casts must not depend on settings of the role or the server."""
+
+_SNAPSHOT_LIFE = "3h"  # an exported snapshot holds back vacuum in the source: its session must not live for ever
+
+
+@contextmanager
+def source_session(url: str, pipeline: str) -> Iterator[Session]:
+    """A session in autocommit mode. Raises CredentialsError, SourceUnavailableError; neither shows the password."""
+    try:
+        with psycopg.connect(
+            url, autocommit=True, application_name=f"tidemark {pipeline}", connect_timeout=10
+        ) as session:
+            for setting in FIXED_OUTPUT:
+                session.execute(setting)
+            yield session
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise SourceRightsError(
+            f"Reading the source of {pipeline}: expected the right to read, got {_line(error)!r}. "
+            "Grant SELECT on the table to the role of the connection."
+        ) from error
+    except psycopg.OperationalError as error:
+        raise connection_error(pipeline, error) from error
+
+
+def connection_error(pipeline: str, error: Exception) -> CredentialsError | SourceUnavailableError:
+    """The Tidemark error for a connection that failed: wrong credentials need a person, a dead server only time."""
+    variable = f"TIDEMARK_CONN_{pipeline.upper()}_URL"
+    if isinstance(error, psycopg.errors.InvalidPassword) or "authentication failed" in str(error):
+        return CredentialsError(
+            f"Connecting to the source of {pipeline}: expected its role and password to be accepted, got {_line(error)!r}. "
+            f"Correct {variable}."
+        )
+    return SourceUnavailableError(
+        f"Connecting to the source of {pipeline}: expected a Postgres that answers, got {_line(error)!r}. "
+        f"Start it or correct {variable}, then run the same command again; nothing was lost."
+    )
+
+
+def _line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def table_name(read: Read) -> sql.Identifier:
+    return sql.Identifier(*read.table.split(".", 1))
+
+
+def require_sight_of_all_sessions(session: Session, pipeline: str) -> None:
+    """Without it other sessions look as if nothing were open (FACTS: their xact_start is NULL), and late rows are lost."""
+    role, sees_all, is_standby = session.execute(
+        "SELECT current_user, pg_has_role('pg_read_all_stats', 'USAGE'), pg_is_in_recovery()"
+    ).fetchone() or ("", False, False)
+    if is_standby:
+        raise SourceRightsError(
+            f"Planning {pipeline}: expected a primary, got a standby, where the primary's open transactions cannot be seen, "
+            "so no id is known to be final. Point the connection to the primary."
+        )
+    if not sees_all:
+        raise SourceRightsError(
+            f"Planning {pipeline}: role {role!r} cannot see other sessions' transactions, so no id is known to be final. "
+            f'Run on the source: GRANT pg_read_all_stats TO "{role}".'
+        )
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """One column as the catalogue has it; `base_type` is pg_type.typname with domains resolved."""
+
+    name: str
+    base_type: str
+
+
+def source_columns(session: Session, read: Read) -> dict[str, SourceColumn]:
+    """The columns of a table or view by name. Raises SourceSchemaError if there is no such table."""
+    rows = session.execute(
+        """
+        WITH RECURSIVE base AS (
+            SELECT a.attname, a.attnum, t.oid, t.typname, t.typtype, t.typbasetype
+            FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+            WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
+            UNION ALL
+            SELECT base.attname, base.attnum, t.oid, t.typname, t.typtype, t.typbasetype
+            FROM base JOIN pg_type AS t ON base.typtype = 'd' AND t.oid = base.typbasetype
+        )
+        SELECT attname::text, typname::text FROM base WHERE typtype <> 'd' ORDER BY attnum
+        """,
+        [table_name(read).as_string(session)],
+    ).fetchall()
+    if not rows:
+        raise SourceSchemaError(
+            f"Reading {read.table}: expected a table that the role can see, got none. "
+            "Correct `read.table`, or grant USAGE on its schema and SELECT on the table."
+        )
+    return {str(name): SourceColumn(str(name), str(base)) for name, base in rows}
+
+
+@contextmanager
+def exported_snapshot(session: Session) -> Iterator[str]:
+    """The name of a snapshot that other sessions can enter while this one stays open."""
+    with session.transaction():
+        session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        session.execute(sql.SQL("SET LOCAL idle_in_transaction_session_timeout = {}").format(_SNAPSHOT_LIFE))
+        (name,) = session.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
+        yield str(name)

@@ -1,0 +1,44 @@
+"""The quarantine of a feed: one row per rejected record, appended once and never changed."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import ArrayType, LongType, StringType, StructField, StructType
+
+from jobs.tables.commits import BatchCommit
+from jobs.tables.delta import BATCH
+
+_IDENTITY = ("table", "object", "record", "raw")
+
+REJECTED_SCHEMA = StructType(
+    [
+        StructField("table", StringType()),
+        StructField("object", StringType()),
+        StructField("record", LongType()),
+        StructField("offset", LongType()),
+        StructField("raw", StringType()),
+        StructField("reasons", ArrayType(StringType())),
+    ]
+)
+"""One row per rejected record of one batch; the batch's number is added when it is written."""
+
+QUARANTINE_SCHEMA = StructType([*REJECTED_SCHEMA.fields, StructField(BATCH, LongType())])
+
+
+def not_yet_known(rejected: DataFrame, address: str) -> DataFrame:
+    """Rejects without those that an earlier reading of the same rows (a lookback) quarantined identically."""
+    known = rejected.sparkSession.read.format("delta").load(address).select(*_IDENTITY).distinct()
+    return rejected.join(known, on=list(_IDENTITY), how="left_anti")
+
+
+def write(rejected: DataFrame, address: str) -> None:
+    """Appends the batch's rejects (QUARANTINE_SCHEMA), in one commit even when there are none."""
+    rejected.write.format("delta").mode("append").save(address)
+
+
+def written_rows(commit: BatchCommit) -> int:
+    return commit.metrics["numOutputRows"]
+
+
+def no_rejects(spark: SparkSession) -> DataFrame:
+    return spark.createDataFrame([], REJECTED_SCHEMA)

@@ -1,0 +1,160 @@
+"""The load transaction of one batch as a list of SQL statements that Postgres and Redshift both run.
+
+Pure text, no connection. A Data API batch has no IF, so a guard is a SELECT whose CAST of a text to int fails; the text comes
+back in the error. TRUNCATE and ALTER TABLE APPEND would commit, DROP would block readers: none of them belongs here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, assert_never
+
+from jobs.config.pipeline import Table
+from jobs.errors import ConfigError
+
+MAX_STATEMENTS = 40  # of one Data API batch
+LOADS = "tidemark_loads"
+BATCH = "_batch"
+Dialect = Literal["postgres", "redshift"]
+
+_LOCK: dict[Dialect, str] = {
+    "postgres": "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE",  # conflicts with itself, lets readers pass
+    "redshift": "LOCK {}",  # ACCESS EXCLUSIVE is the only mode there
+}
+_GUARD = re.compile(r"tidemark guard: (loaded|order|counts)((?: \w+)*)")
+
+
+@dataclass(frozen=True)
+class StagedTable:
+    """A table of the batch, copied to `staging` in the pipeline's schema; `rows` as the export manifest counts them."""
+
+    name: str
+    staging: str
+    contract: Table
+    rows: int
+
+
+@dataclass(frozen=True)
+class BatchLoad:
+    """One attempt to publish a batch. `earlier`: how many committed batches of the feed have a lower number."""
+
+    pipeline: str
+    feed: str
+    number: int
+    attempt: str
+    load_id: str
+    earlier: int
+    tables: tuple[StagedTable, ...]
+
+    @property
+    def rows(self) -> dict[str, int]:
+        return {table.name: table.rows for table in self.tables}
+
+
+@dataclass(frozen=True)
+class FailedGuard:
+    """Why the warehouse rolled back. `table` only for counts; `expected` and `got` not for a batch that is loaded."""
+
+    kind: Literal["loaded", "order", "counts"]
+    table: str = ""
+    expected: int = 0
+    got: int = 0
+
+
+def quoted(*names: str) -> str:
+    """`"schema"."table"`."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def literal(text: str) -> str:
+    """A text as SQL. Not for texts with a backslash, which Redshift takes for an escape."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def load_transaction(load: BatchLoad, loaded_at: datetime, dialect: Dialect) -> list[str]:
+    """Lock, guards, every table by its mode, the row that says it is loaded. The caller begins and commits.
+
+    Raises:
+        ConfigError: more than 40 statements.
+    """
+    loads = quoted(load.pipeline, LOADS)
+    statements = [_LOCK[dialect].format(loads), _not_loaded_yet(load, loads), _nothing_left_out(load, loads)]
+    if load.tables:
+        statements.append(_staged_counts(load))
+    for table in load.tables:
+        statements += _apply(load, table)
+    statements.append(_record(load, loads, loaded_at))
+    if len(statements) > MAX_STATEMENTS:
+        raise ConfigError(
+            f"Loading {load.pipeline}.{load.feed}: expected at most {MAX_STATEMENTS} statements in one transaction, "
+            f"got {len(statements)}. Spread its {len(load.tables)} tables over several feeds."
+        )
+    return statements
+
+
+def failed_guard(error: str) -> FailedGuard | None:
+    """The guard that an error text of the database comes from; None for any other error."""
+    found = _GUARD.search(error)
+    if not found:
+        return None
+    kind, words = found.group(1), found.group(2).split()
+    if kind == "loaded":
+        return FailedGuard("loaded")
+    if kind == "order":
+        return FailedGuard("order", expected=int(words[0]), got=int(words[1]))
+    return FailedGuard("counts", words[0], int(words[1]), int(words[2]))
+
+
+def _not_loaded_yet(load: BatchLoad, loads: str) -> str:
+    return (
+        "SELECT CAST(CASE WHEN COUNT(*) = 0 THEN '0' ELSE 'tidemark guard: loaded' END AS INT) "
+        f"FROM {loads} WHERE feed = {literal(load.feed)} AND n = {load.number}"
+    )
+
+
+def _nothing_left_out(load: BatchLoad, loads: str) -> str:
+    """Only committed batches are ever recorded, so the count tells; a list of numbers would outgrow a statement."""
+    return (
+        f"SELECT CAST(CASE WHEN COUNT(*) = {load.earlier} THEN '0' "
+        f"ELSE 'tidemark guard: order {load.earlier} ' || CAST(COUNT(*) AS VARCHAR(20)) END AS INT) "
+        f"FROM {loads} WHERE feed = {literal(load.feed)} AND n < {load.number}"
+    )
+
+
+def _staged_counts(load: BatchLoad) -> str:
+    """One statement for all tables: 18 tables in mode `replace` fit into a batch, with one guard each it would be 12."""
+    counts = " UNION ALL ".join(
+        f"SELECT {literal(table.name)} AS name, {table.rows} AS expected, COUNT(*) AS staged "
+        f"FROM {quoted(load.pipeline, table.staging)}"
+        for table in load.tables
+    )
+    return (
+        "SELECT CAST(CASE WHEN staged = expected THEN '0' ELSE 'tidemark guard: counts ' || name || ' ' "
+        "|| CAST(expected AS VARCHAR(20)) || ' ' || CAST(staged AS VARCHAR(20)) END AS INT) "
+        f"FROM ({counts}) AS counts"
+    )
+
+
+def _apply(load: BatchLoad, table: StagedTable) -> list[str]:
+    target, staging = quoted(load.pipeline, table.name), quoted(load.pipeline, table.staging)
+    columns = ", ".join(quoted(name) for name in table.contract.columns)
+    insert = f"INSERT INTO {target} ({columns}, {quoted(BATCH)}) SELECT {columns}, {load.number} FROM {staging} AS new"
+    mode = table.contract.load.mode
+    if mode == "replace":
+        return [f"DELETE FROM {target}", insert]
+    if mode == "insert":
+        same_key = " AND ".join(f"old.{quoted(name)} = new.{quoted(name)}" for name in table.contract.key)
+        return [f"{insert} WHERE NOT EXISTS (SELECT 1 FROM {target} AS old WHERE {same_key})"]
+    assert_never(mode)
+
+
+def _record(load: BatchLoad, loads: str, loaded_at: datetime) -> str:
+    at = loaded_at.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+    values = [
+        *[literal(load.feed), str(load.number), literal(load.attempt), literal(load.load_id)],
+        *[f"CAST({literal(at)} AS TIMESTAMP)", literal(json.dumps(load.rows))],
+    ]
+    return f'INSERT INTO {loads} (feed, n, attempt, load_id, loaded_at, "rows") VALUES ({", ".join(values)})'
