@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -199,9 +200,15 @@ def _print(as_json: bool, document: dict[str, Any], for_people: Any) -> None:
         for_people(Console(highlight=False))
 
 
+def _interrupt(*_: object) -> None:
+    """A polite end is an interrupt: the embedded server is stopped, the lease stays until this process is gone."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """The console script: every Tidemark error becomes one message and its exit code."""
     wants_json = "--json" in sys.argv
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
     except TidemarkError as error:

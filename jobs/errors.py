@@ -89,6 +89,12 @@ class EmbeddedPostgresError(TidemarkError):
     """The embedded Postgres does not start or stop."""
 
 
+class SparkJobError(TidemarkError):
+    """A Spark statement failed; the batch is open and the next run goes on with it."""
+
+    retry_helps = True
+
+
 class RuntimeMismatchError(TidemarkError):
     """Java, Spark, Delta or Python is not the pinned one."""
 

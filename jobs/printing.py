@@ -12,8 +12,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from jobs.config.problems import Problem
 from jobs.config.project import Project
-from jobs.errors import TidemarkError
+from jobs.errors import ConfigError, TidemarkError
 from jobs.run.look import FeedLook
 from jobs.run.pipeline_run import RunReport
 from jobs.run.status import TableStatus
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
 
 
 def error_document(errors: Iterable[TidemarkError]) -> dict[str, Any]:
-    return {
-        "errors": [
-            {"error": type(error).__name__, "message": str(error), "retry_helps": error.retry_helps} for error in errors
-        ]
-    }
+    return {"errors": [_error(error) for error in errors]}
+
+
+def _error(error: TidemarkError) -> dict[str, Any]:
+    document = {"error": type(error).__name__, "message": str(error), "retry_helps": error.retry_helps}
+    if isinstance(error, ConfigError):
+        document["problems"] = [asdict(problem) for problem in error.problems if isinstance(problem, Problem)]
+    return document
 
 
 def print_error(error: TidemarkError) -> None:

@@ -36,20 +36,25 @@ def environment_schema() -> dict[str, Any]:
 
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema(by_alias=True)}
-    _strip_titles(schema)
+    _tidy(schema)
     return schema
 
 
-def _strip_titles(node: Any) -> None:
-    """pydantic titles every key with its own name. `title` as a property's name is a mapping and stays."""
+def _tidy(node: Any) -> None:
+    """Drops the titles that pydantic makes of every key's own name, and refuses names that fit no pattern, as the models do.
+
+    `title` as the name of a property is a mapping and stays.
+    """
     if isinstance(node, dict):
         if isinstance(node.get("title"), str):
             del node["title"]
+        if "patternProperties" in node:
+            node["additionalProperties"] = False
         for item in node.values():
-            _strip_titles(item)
+            _tidy(item)
     elif isinstance(node, list):
         for item in node:
-            _strip_titles(item)
+            _tidy(item)
 
 
 def schema_texts() -> dict[str, str]:

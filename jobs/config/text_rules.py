@@ -23,7 +23,7 @@ _CRON: tuple[tuple[str, int, int, dict[str, int]], ...] = (
     ("day of week", 0, 7, {name: number for number, name in enumerate(_DAYS)}),
 )
 _PLACEHOLDERS = ("{YYYY}", "{MM}", "{DD}", "{table}")
-_RE2_ONLY = {r"\z": r"\Z", r"\p": r"\w", r"\P": r"\W", r"\Q": r"\w", r"\C": "."}
+_RE2_ONLY = {r"\z": r"\Z", r"\p": r"\w", r"\P": r"\W"}
 _NOT_RE2 = re.compile(
     r"""(?P<skip>\\[\\\[\]()?*+{}])                       # an escaped character that only looks like syntax
     | (?P<lookaround>\(\?<?[=!])
@@ -33,6 +33,7 @@ _NOT_RE2 = re.compile(
     | (?P<comment>\(\?\#)
     | (?P<flag>\(\?-?[imsU]*[auLx])
     | (?P<possessive_repeat>(?:[*+?]|\{\d*,?\d*\})\+)
+    | (?P<backspace>\[(?:\\[^b])*\\b)
     | (?P<escape>\\[ZuUN])""",
     re.VERBOSE,
 )
@@ -98,7 +99,7 @@ def path_fault(path: str) -> TextFault | None:
 
 def pattern_fault(pattern: str) -> TextFault | None:
     """An expression that RE2 (the engine of the row checks) takes; where RE2 and Python differ, the stricter wins."""
-    outside = _CLASS.sub(lambda match: match[0] if match[0].startswith("\\") else "[x]", pattern)
+    outside = _CLASS.sub(_escapes_only, pattern)
     for match in _NOT_RE2.finditer(outside):
         if match.lastgroup not in ("skip", None):
             what = f"a {str(match.lastgroup).replace('_', ' ')} ({match[0]}), which RE2 does not have"
@@ -114,7 +115,14 @@ def pattern_fault(pattern: str) -> TextFault | None:
     return None
 
 
+def _escapes_only(match: re.Match[str]) -> str:
+    """A character class without what only looks like syntax in it; an escape outside of classes as it is."""
+    is_class = match[0].startswith("[")
+    return "[" + "".join(re.findall(r"\\.", match[0], re.DOTALL)) + "]" if is_class else match[0]
+
+
 def _as_python(pattern: str) -> str:
     """RE2's own escapes as something that Python parses alike."""
+    pattern = re.sub(r"\[:\^?\w+:\]", r"\\w", pattern)
     pattern = re.sub(r"(\\[pP])(?:\{\^?\w+\}|\w)", r"\1", pattern)
     return re.sub(r"\\.", lambda match: _RE2_ONLY.get(match[0], match[0]), pattern, flags=re.DOTALL)

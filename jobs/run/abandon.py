@@ -11,6 +11,7 @@ from jobs.ledger.lease import held_lease, new_holder, refuse_if_held
 from jobs.run.context import RunContext
 from jobs.run.undo import carrying, finish_undo
 from jobs.runtime.processes import process
+from jobs.runtime.spark_errors import spark_errors
 from jobs.runtime.spark_session import jvm_pid
 
 
@@ -43,7 +44,8 @@ def abandon(context: RunContext, feed: str, *, undo: bool) -> int:
             )
         if undo:
             ledger.put_undo(plan.number)
-            finish_undo(context, plan)
+            with spark_errors(f"Undoing batch {plan.number} of {context.name}/{feed}"):
+                finish_undo(context, plan)
         reason = "abandoned, its commits undone" if undo else "abandoned before any commit"
         ledger.put_outcome(plan.number, Outcome(status="void", reason=reason, finished_at=datetime.now(UTC)), state)
         return plan.number

@@ -19,6 +19,7 @@ from jobs.run.undo import finish_undo
 from jobs.run.write import export, first_commit, prepare_tables, write_quarantine, write_table
 from jobs.runtime.processes import process
 from jobs.runtime.progress import Steps
+from jobs.runtime.spark_errors import spark_errors
 from jobs.runtime.spark_session import jvm_pid
 
 
@@ -67,7 +68,8 @@ def _drain(context: RunContext, ledger: FeedLedger, ended: list[tuple[Plan, Outc
         else:
             is_rerun = is_rerun or plan.run_id == context.run_id
             context.progress.say(f"{ledger.feed}: resuming batch {plan.number} of run {plan.run_id}")
-        outcome = _finish(context, plan, state)
+        with spark_errors(f"Curating batch {plan.number} of {plan.pipeline}/{plan.feed}"):
+            outcome = _finish(context, plan, state)
         state = ledger.put_outcome(plan.number, outcome, state)
         ended.append((plan, outcome))
         if outcome.status == "void":

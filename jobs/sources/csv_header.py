@@ -17,7 +17,7 @@ def header_names(record: bytes, object_key: str) -> tuple[str, ...]:
         names = tuple(field.decode() for field in fields_of(record))
     except UnicodeDecodeError as error:
         raise SourceSchemaError(
-            f"Reading the header of {object_key}: expected UTF-8, got the byte {error.object[error.start]:#04x} in {error.object!r}. "
+            f"Reading the header of {object_key}: expected UTF-8, got the byte {error.object[error.start]:#04x} in {record[:200]!r}. "
             "Deliver the file as UTF-8 text, plain or gzip."
         ) from error
     by_folded_name = defaultdict(list)

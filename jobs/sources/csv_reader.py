@@ -65,15 +65,16 @@ def open_csv(
     pieces that came before must not be used then.
     """
     content = PlainBytes(source, object_key)
-    record, rest = _first_record(content, object_key, record_bytes)
+    record, rest = _first_record(content, object_key, min(piece_bytes, _HEADER_BYTES), record_bytes)
     header = header_names(record, object_key)
     return CsvObject(header, _pieces(content, rest, header, object_key, piece_bytes, record_bytes))
 
 
-def _first_record(content: PlainBytes, object_key: str, record_bytes: int) -> tuple[bytes, bytes]:
+def _first_record(content: PlainBytes, object_key: str, size: int, record_bytes: int) -> tuple[bytes, bytes]:
     """The header without its line end, and what was read after it."""
-    data = content.read(_HEADER_BYTES)
-    is_last = len(data) < _HEADER_BYTES
+    size = max(size, 4)  # enough for any byte order mark
+    data = content.read(size)
+    is_last = len(data) < size
     if data.startswith(_WIDE_BOMS) or b"\0" in data[:4]:
         raise BatchRefusedError(
             f"Reading {object_key}: expected UTF-8, got UTF-16 (its first bytes are {data[:4]!r}). Deliver the file as UTF-8."
@@ -82,8 +83,9 @@ def _first_record(content: PlainBytes, object_key: str, record_bytes: int) -> tu
     found = split(data, is_last=is_last, keep_empty_lines=False)
     while not found.starts.size and not is_last:
         _refuse_endless_record(data, 0, content.position - len(data), object_key, record_bytes)
-        more = content.read(len(data))
-        is_last = len(more) < len(data)
+        size = max(size, len(data))
+        more = content.read(size)
+        is_last = len(more) < size
         data += more
         found = split(data, is_last=is_last, keep_empty_lines=False)
     if not found.starts.size and found.end < len(data):
@@ -135,7 +137,7 @@ def _refuse_endless_record(rest: bytes, number: int, offset: int, object_key: st
         where = f"record {number}" if number else "the header"
         raise BatchRefusedError(
             f"Reading {object_key}: expected records of at most {record_bytes} bytes, got no end of {where} at byte {offset}. "
-            "A quote there is probably never closed: correct the file and deliver it again."
+            "A quote there is never closed, or lines end in neither LF nor CRLF: correct the file and deliver it again."
         )
 
 

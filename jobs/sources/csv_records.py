@@ -52,7 +52,7 @@ def split(data: bytes, *, is_last: bool, keep_empty_lines: bool) -> Records:
     mask = np.empty(len(data), np.bool_)  # one for all: fresh pages cost more than the comparison
     quotes = np.flatnonzero(np.equal(content, _QUOTE, out=mask))
     newlines = np.flatnonzero(np.equal(content, _LF, out=mask))
-    returns = np.count_nonzero(np.equal(content, _CR, out=mask)) if b"\r" in data else 0
+    returns = int(np.count_nonzero(np.equal(content, _CR, out=mask))) if b"\r" in data else 0
     if not (_quotes_are_regular(content, quotes) and _returns_are_regular(content, quotes, newlines, returns, is_last)):
         return _scan(data, is_last, keep_empty_lines)
     stops = newlines[_outside(quotes, newlines)] + 1

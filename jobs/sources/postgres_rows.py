@@ -15,7 +15,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from jobs.batches import INEXACT, OFFSET, RECORD, IdRange
-from jobs.config.column_type import SqlType
+from jobs.config.column_type import SqlType, parse_type
 from jobs.config.pipeline import Read, Table
 from jobs.errors import SourceSchemaError
 from jobs.sources.postgres_session import (
@@ -104,8 +104,10 @@ def _query(session: Session, name: str, table: Table, fields: Mapping[str, str],
             f"(it has {', '.join(known)}). Correct `from` of these columns of {name}, or the source."
         )
     selected: dict[str, sql.Composable] = {}
-    for column, field in fields.items():
-        selected |= _expressions(known[field], table.columns[column].type, timezone)
+    for field in dict.fromkeys(fields.values()):
+        kinds = {str(table.columns[column].type): table.columns[column].type for column, from_ in fields.items() if from_ == field}
+        target = next(iter(kinds.values())) if len(kinds) == 1 else parse_type("text")  # two contracts for one field: as text
+        selected |= _expressions(known[field], target, timezone)
     selected[RECORD] = sql.SQL("{}::int8").format(sql.Identifier(read.cursor))
     listed = sql.SQL(", ").join(
         sql.SQL("{} AS {}").format(value, sql.Identifier(alias)) for alias, value in selected.items()

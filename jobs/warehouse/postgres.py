@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, LiteralString, cast
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -19,15 +20,20 @@ import pyarrow as pa
 from psycopg.conninfo import conninfo_to_dict
 
 from jobs.config.pipeline import Table
-from jobs.errors import ConfigError, CredentialsError, LoadRefusedError, TidemarkError, WarehouseUnavailableError
+from jobs.errors import ConfigError
+from jobs.warehouse.postgres_errors import explained, login_error, warehouse_errors
 from jobs.warehouse.postgres_tables import ExistingColumn, create_loads, create_staging, table_changes
 from jobs.warehouse.statements import LOADS, Dialect, FailedGuard, failed_guard, literal, quoted
 
 _STAGING = re.compile(r"tidemark_staging_.*_([0-9a-f]{12})_[0-9]+")
-# A loader that waits for another one waits for that one's whole transaction; one that holds the lock never pauses.
-_LIMITS = ("SET LOCAL lock_timeout = '15min'", "SET LOCAL idle_in_transaction_session_timeout = '1min'")
-_REFUSED_LOGIN = ("28000", "28P01")
-_REFUSED_LOGIN_TEXTS = ("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry")
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Tables of one load attempt: staging name by table name."""
+
+    load_id: str
+    names: dict[str, str]
 
 
 class PostgresWarehouse:
@@ -47,8 +53,9 @@ class PostgresWarehouse:
     def published_attempts(self, pipeline: str, feed: str) -> dict[int, str]:
         """By batch number, the attempt whose rows were loaded."""
         query = f"SELECT n, attempt FROM {quoted(pipeline, LOADS)} WHERE feed = {literal(feed)}"
+        doing = f"Looking up what is loaded of {pipeline}.{feed}"
         try:
-            with self._errors(f"Looking up what is loaded of {pipeline}.{feed}"):
+            with warehouse_errors(doing, self._where, psycopg.errors.UndefinedTable):
                 return dict(self._execute(query).fetchall())
         except psycopg.errors.UndefinedTable:
             return {}
@@ -56,16 +63,18 @@ class PostgresWarehouse:
     def published_load(self, pipeline: str, feed: str, number: int) -> tuple[str, dict[str, int]]:
         """The load id and the rows per table of a batch that is loaded."""
         query = f'SELECT load_id, "rows" FROM {quoted(pipeline, LOADS)} WHERE feed = {literal(feed)} AND n = {number}'
-        with self._errors(f"Looking up batch {number} of {pipeline}.{feed}"):
+        with warehouse_errors(f"Looking up batch {number} of {pipeline}.{feed}", self._where):
             load_id, rows = cast(tuple[str, str], self._execute(query).fetchone())
         return load_id, json.loads(rows)
 
     def prepare(self, pipeline: str, tables: Mapping[str, Table]) -> None:
-        """Makes the pipeline's schema and tables fit the contracts. One loader at a time."""
-        with self._errors(f"Preparing the tables of {pipeline}"), self._connection.transaction():
-            self._limit()
+        """Makes the pipeline's schema and tables fit the contracts; one loader at a time."""
+        schema = literal(quoted(pipeline))
+        with warehouse_errors(f"Preparing the tables of {pipeline}", self._where), self._connection.transaction():
+            self._limit(lock_minutes=1)  # ALTER TABLE makes new readers wait behind it
             self._execute(f"SELECT pg_advisory_xact_lock(hashtextextended({literal('tidemark ' + pipeline)}, 0))")
-            self._execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(pipeline)}")
+            if self._execute(f"SELECT to_regnamespace({schema})").fetchone() == (None,):
+                self._execute(f"CREATE SCHEMA {quoted(pipeline)}")
             self._execute(create_loads(pipeline))
             existing = self._existing_tables(pipeline)
             for name, contract in tables.items():
@@ -74,20 +83,18 @@ class PostgresWarehouse:
 
     @contextmanager
     def staging(self, pipeline: str, feed: str, number: int, tables: Mapping[str, Table]) -> Iterator[Staging]:
-        """Empty staging tables under a fresh load id, dropped afterwards; also drops those of dead loaders.
+        """Empty staging tables under a fresh load id, dropped afterwards; those of dead loaders are dropped first.
 
-        The session holds an advisory lock on the load id: whoever can take it knows that the loader is gone.
+        The session holds an advisory lock on its load id: whoever can take that lock knows that the loader is gone.
         """
         load_id = secrets.token_hex(6)
-        names = {
-            name: f"tidemark_staging_{feed[:16]}_{number}_{load_id}_{position}" for position, name in enumerate(tables)
-        }
+        names = {table: f"tidemark_staging_{feed[:16]}_{number}_{load_id}_{i}" for i, table in enumerate(tables)}
         try:
-            with self._errors(f"Making staging tables in {pipeline}"):
+            with warehouse_errors(f"Making staging tables in {pipeline}", self._where):
                 self._drop_staging_of_dead_loaders(pipeline)
                 self._execute(f"SELECT pg_advisory_lock({int(load_id, 16)})")
-                for name, contract in tables.items():
-                    self._execute(create_staging(pipeline, names[name], contract))
+                for table, contract in tables.items():
+                    self._execute(create_staging(pipeline, names[table], contract))
             yield Staging(load_id, names)
         finally:
             with suppress(psycopg.Error):  # a lost session: the next loader drops them
@@ -95,56 +102,56 @@ class PostgresWarehouse:
                 self._execute(f"SELECT pg_advisory_unlock({int(load_id, 16)})")
 
     def copy(self, pipeline: str, staging: str, batches: Iterable[pa.RecordBatch]) -> None:
-        """Adds the rows to a staging table, all or none.
-
-        Raises:
-            LoadRefusedError: a value that Postgres cannot hold, such as a text with U+0000.
-        """
+        """Adds the rows to a staging table, all or none. Raises LoadRefusedError for a text with U+0000, among others."""
         try:
             with adbc.connect(self._url) as connection, connection.cursor() as cursor:
                 for batch in batches:
                     cursor.adbc_ingest(staging, batch, mode="append", db_schema_name=pipeline)
                 connection.commit()
         except adbc.Error as error:
-            raise self._explained(f"Copying into {pipeline}.{staging}", str(error), error.sqlstate) from error
+            raise explained(f"Copying into {pipeline}.{staging}", self._where, str(error), error.sqlstate) from error
 
     def commit(self, pipeline: str, statements: Iterable[str]) -> FailedGuard | None:
-        """Runs the statements as one transaction; the guard that made it roll back, or None when it is committed."""
+        """Runs the statements as one transaction; None when it is committed, else the guard that made it roll back."""
+        invalid_text = psycopg.errors.InvalidTextRepresentation
         try:
-            with self._errors(f"Loading {pipeline}"), self._connection.transaction():
-                self._limit()
+            with warehouse_errors(f"Loading {pipeline}", self._where, invalid_text), self._connection.transaction():
+                self._limit(lock_minutes=15)  # another loader's whole transaction
                 for statement in statements:
                     self._execute(statement)
-        except psycopg.errors.InvalidTextRepresentation as error:
+        except invalid_text as error:
             guard = failed_guard(str(error))
             if guard is None:
-                raise self._explained(f"Loading {pipeline}", str(error), error.sqlstate) from error
+                raise explained(f"Loading {pipeline}", self._where, str(error), error.sqlstate) from error
             return guard
         return None
 
-    def read(self, query: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        """Column names and rows of a query that cannot write.
+    def read(self, doing: str, query: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Column names and rows of a query, which cannot write.
 
         Raises:
-            psycopg.ProgrammingError, psycopg.DataError: what the query itself did wrong.
+            psycopg.ProgrammingError, psycopg.DataError: the query itself is wrong.
         """
-        with self._errors("Reading"), self._connection.transaction():
+        with (
+            warehouse_errors(doing, self._where, psycopg.ProgrammingError, psycopg.DataError),
+            self._connection.transaction(),
+        ):
             self._execute("SET TRANSACTION READ ONLY")
             answer = self._execute(query)
             return tuple(column.name for column in answer.description or ()), answer.fetchall()
 
     def has_table(self, schema: str, name: str) -> bool:
-        with self._errors(f"Looking for {schema}.{name}"):
-            found = self._execute(f"SELECT to_regclass({literal(quoted(schema, name))})").fetchone()
-        return found is not None and found[0] is not None
+        with warehouse_errors(f"Looking for {schema}.{name}", self._where):
+            return self._execute(f"SELECT to_regclass({literal(quoted(schema, name))})").fetchone() != (None,)
 
     def _execute(self, statement: str) -> psycopg.Cursor[Any]:
         """Without parameters, so that a % is only a %."""
         return self._connection.execute(cast(LiteralString, statement))
 
-    def _limit(self) -> None:
-        for limit in _LIMITS:
-            self._execute(limit)
+    def _limit(self, lock_minutes: int) -> None:
+        """A loader that falls silent with the lock in its hands loses it: between two statements it never pauses."""
+        self._execute(f"SET LOCAL lock_timeout = '{lock_minutes}min'")
+        self._execute("SET LOCAL idle_in_transaction_session_timeout = '1min'")
 
     def _existing_tables(self, pipeline: str) -> dict[str, dict[str, ExistingColumn]]:
         rows = self._execute(
@@ -163,8 +170,8 @@ class PostgresWarehouse:
             "AND relkind = 'r' AND starts_with(relname, 'tidemark_staging_')"
         ).fetchall()
         for (name,) in names:
-            if owner := _STAGING.fullmatch(name):
-                key = int(owner.group(1), 16)
+            if loader := _STAGING.fullmatch(name):
+                key = int(loader.group(1), 16)
                 if self._execute(f"SELECT pg_try_advisory_lock({key})").fetchone() == (True,):
                     self._drop(pipeline, [name])
                     self._execute(f"SELECT pg_advisory_unlock({key})")
@@ -173,17 +180,31 @@ class PostgresWarehouse:
         for name in names:
             self._execute(f"DROP TABLE IF EXISTS {quoted(pipeline, name)}")
 
-    @contextmanager
-    def _errors(self, doing: str) -> Iterator[None]:
-        """What the server or the way to it did wrong; what a statement did wrong and the caller handles passes."""
-        try:
-            yield
-        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidTextRepresentation):
-            raise
-        except psycopg.Error as error:
-            if doing == "Reading" and isinstance(error, psycopg.ProgrammingError | psycopg.DataError):
-                raise
-            raise self._explained(doing, str(error), error.sqlstate) from error
 
-    def _explained(self, doing: str, text: str, sqlstate: str | None) -> TidemarkError:
-        return explained(doing, self._where, text, sqlstate)
+@contextmanager
+def open_warehouse(url: str) -> Iterator[PostgresWarehouse]:
+    """A session on the Postgres at `url` (`postgresql://…`), closed when the block is left.
+
+    Raises:
+        ConfigError: not a Postgres URL.
+        CredentialsError: user, password or database refused.
+        WarehouseUnavailableError: nothing answers there.
+    """
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        # Neither shown nor chained: libpq quotes what it cannot parse, password included.
+        raise ConfigError(
+            "Connecting to the warehouse: expected TIDEMARK_WAREHOUSE_URL to read "
+            "postgresql://user:password@host:port/database, got something else. Correct it; a password is percent-encoded."
+        ) from None
+    where = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+    try:
+        connection = psycopg.connect(url, autocommit=True, connect_timeout=10, client_encoding="utf8")
+    except psycopg.Error as error:
+        raise login_error(where, str(parts.get("user", "")), error) from error
+    with connection:
+        with warehouse_errors("Connecting to the warehouse", where):
+            connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+            connection.execute("SET TIME ZONE 'UTC'")
+        yield PostgresWarehouse(connection, url, where)

@@ -1,0 +1,114 @@
+"""Load: publishes, in ascending order, every committed batch of a feed that the warehouse does not have (DESIGN.md, step 7).
+
+Only the warehouse says what it has. Two loaders at once are safe: the loser of the lock finds the batch loaded and goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from jobs.batches import ExportManifest, Outcome
+from jobs.errors import LedgerConflictError, LoadRefusedError
+from jobs.runtime.storage import Lake
+from jobs.warehouse.exported_rows import exported_rows
+from jobs.warehouse.postgres import PostgresWarehouse
+from jobs.warehouse.statements import BatchLoad, FailedGuard, StagedTable, load_transaction
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A batch that the warehouse has now. `adopted`: another loader was faster, id and rows are that one's."""
+
+    number: int
+    load_id: str
+    rows: dict[str, int]
+    adopted: bool
+
+
+def publish_feed(
+    warehouse: PostgresWarehouse, lake: Lake, pipeline: str, feed: str, committed: Mapping[int, Outcome]
+) -> Iterator[Loaded]:
+    """Loads what is missing, one batch at a time; what is yielded is committed in the warehouse.
+
+    Raises:
+        LedgerConflictError: the warehouse was filled from another lake.
+        LoadRefusedError: the warehouse's guards or types refuse a batch; it and the later ones stay out.
+    """
+    numbers = sorted(number for number, outcome in committed.items() if outcome.status == "committed")
+    while True:
+        attempts = warehouse.published_attempts(pipeline, feed)
+        _require_the_same_lake(pipeline, feed, attempts, committed)
+        number = next((number for number in numbers if number not in attempts), None)
+        if number is None:
+            return
+        earlier = numbers.index(number)
+        yield _load_batch(warehouse, lake, pipeline, feed, number, committed[number], earlier)
+
+
+def _load_batch(
+    warehouse: PostgresWarehouse, lake: Lake, pipeline: str, feed: str, number: int, outcome: Outcome, earlier: int
+) -> Loaded:
+    exported = {} if outcome.export is None else _exported_tables(lake, outcome.export)
+    contracts = {name: table.contract for name, table in exported.items()}
+    warehouse.prepare(pipeline, contracts)
+    with warehouse.staging(pipeline, feed, number, contracts) as staging:
+        for name, table in exported.items():
+            warehouse.copy(pipeline, staging.names[name], exported_rows(lake, f"{pipeline}.{name}", table))
+        staged = tuple(
+            StagedTable(name, staging.names[name], table.contract, table.rows) for name, table in exported.items()
+        )
+        load = BatchLoad(pipeline, feed, number, outcome.attempt or "", staging.load_id, earlier, staged)
+        failed = warehouse.commit(pipeline, load_transaction(load, datetime.now(UTC), warehouse.dialect))
+    if failed is None:
+        return Loaded(number, load.load_id, load.rows, adopted=False)
+    if failed.kind == "loaded":
+        return Loaded(number, *warehouse.published_load(pipeline, feed, number), adopted=True)
+    raise _refusal(load, failed)
+
+
+def _exported_tables(lake: Lake, path: str) -> dict:
+    content = lake.read(path)
+    if content is None:
+        raise LoadRefusedError(
+            f"Loading {path}: expected the export's manifest to be there, got none. "
+            "Restore it from an older version or a backup, then run the pipeline again."
+        )
+    try:
+        manifest = ExportManifest.model_validate_json(content)
+    except ValidationError as error:
+        raise LoadRefusedError(
+            f"Loading {path}: expected the manifest of an export, got {error.error_count()} problems, the first being "
+            f"{error.errors()[0]['msg']!r}. Run the version of Tidemark that wrote it."
+        ) from error
+    return {name: table for name, table in manifest.tables.items() if table.contract.publish is not False}
+
+
+def _require_the_same_lake(
+    pipeline: str, feed: str, attempts: Mapping[int, str], committed: Mapping[int, Outcome]
+) -> None:
+    """Batch numbers start again in a new lake: without this check its first batches would pass for loaded."""
+    foreign = [n for n, attempt in sorted(attempts.items()) if n in committed and (committed[n].attempt or "") != attempt]
+    if foreign:
+        raise LedgerConflictError(
+            f"Loading {pipeline}.{feed}: expected the warehouse to hold the batches of this lake, got another lake's "
+            f"batches {foreign[:5]}. Use the lake that filled it, or drop the schema {pipeline!r} in the warehouse and "
+            "run the pipeline again to load everything."
+        )
+
+
+def _refusal(load: BatchLoad, failed: FailedGuard) -> LoadRefusedError:
+    doing = f"Loading batch {load.number} of {load.pipeline}.{load.feed}"
+    if failed.kind == "order":
+        return LoadRefusedError(
+            f"{doing}: expected {failed.expected} earlier batches in the warehouse, got {failed.got}. "
+            f"Compare `tidemark status {load.pipeline}` with {load.pipeline}.tidemark_loads; if the warehouse was restored "
+            "or changed by hand meanwhile, run the pipeline again."
+        )
+    return LoadRefusedError(
+        f"{doing}: expected {failed.expected} rows in staging for {failed.table!r} as the export's manifest says, "
+        f"got {failed.got}. Restore the exported files below export/, then run the pipeline again; nothing was changed."
+    )
