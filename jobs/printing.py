@@ -38,7 +38,7 @@ def _error(error: TidemarkError) -> dict[str, Any]:
 def print_error(error: TidemarkError) -> None:
     """`error: …` on stderr."""
     console = Console(stderr=True, highlight=False)
-    console.print(f"[bold red]error:[/] ", end="")
+    console.print("[bold red]error:[/] ", end="")
     console.print(str(error), markup=False, soft_wrap=True)
 
 

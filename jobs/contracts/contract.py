@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from jobs.batches import Contract
 from jobs.config.pipeline import Table
 from jobs.contracts.casts import arrow_type
-from jobs.contracts.row_sql import row_sql
+from jobs.contracts.row_sql import places, row_sql
 
 REJECTED = pa.schema(
     [
@@ -70,12 +70,13 @@ class RowContract:
         self._schema = landing_schema(table)
         self._connection = duckdb.connect()
         self._connection.execute("SET threads = 1")
-        self._connection.execute(f"SET TimeZone = '{timezone}'")
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._places = list(places(layout).values())
         self._sql = row_sql(table, fields, layout, empty_is_null=empty_is_null, timezone=timezone)
 
     def apply(self, fields: pa.Table, source_object: str) -> Verdict:
         """The verdict on one piece; every row of `fields` is accepted, rejected or filtered."""
-        self._connection.register("piece", fields)
+        self._connection.register("piece", fields.rename_columns(self._places))
         judged = self._connection.execute(self._sql).to_arrow_table()
         fate = judged["_fate"]
         accepted = judged.filter(pc.equal(fate, "accept"))

@@ -10,31 +10,38 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 
 from jobs.batches import INEXACT, OFFSET, RECORD
+from jobs.config.column_type import SqlType
 from jobs.config.pipeline import Column, Table
 from jobs.contracts.casts import cast
 
-_TRANSFORMS = {"lower": "lower({})", "upper": "upper({})", "trim": "trim({})", "url_decode": "url_decode({})"}
-_BLANK = r"[\s\p{Z}]*"
+_WHITE = r"[\s\v\x1c-\x1f\x85\pZ]"  # what Unicode calls white space; DuckDB's trim leaves tabs and line ends
+_TRANSFORMS = {
+    "lower": "lower({}::VARCHAR)",
+    "upper": "upper({}::VARCHAR)",
+    "trim": f"regexp_replace({{}}::VARCHAR, '^{_WHITE}+|{_WHITE}+$', '', 'g')",
+    "url_decode": "TRY(url_decode({}::VARCHAR))",  # it raises for what decodes to bytes that are not UTF-8
+}
 _SHOWN = 60  # characters of a value in a reason; the raw record holds the rest
 
 
 def row_sql(table: Table, fields: Mapping[str, str], layout: pa.Schema, *, empty_is_null: bool, timezone: str) -> str:
-    """A SELECT over the relation `piece`: the contract's columns, `_record`, `_offset`, `_fate`, `_reasons`, `_refusals`, `_warned`, `_raw`.
+    """A SELECT over `piece` (its columns by place, see `places`): the contract's columns, `_record`, `_offset`, `_fate`, `_reasons`,
+    `_refusals`, `_warned`, `_raw`.
 
-    A fate is reject (type or null failure), filter, refuse, reject (a failed check), or accept: the first that applies.
+    A text is transformed before it is cast, so that it is the curated text that fits the type. A fate is reject (type or null failure), filter, refuse, reject (a failed check), or accept: the first that applies.
     """
     bound, typed, broken = [], [], []
+    place = places(layout)
     failures: dict[str, list[str]] = {"quarantine": [], "filter": [], "refuse": [], "warn": []}
     for name, column in table.columns.items():
-        source, value = _quote("_bound_" + name), _quote("_typed_" + name)
-        bound.append(f"{_bound(fields[name], column, empty_is_null)} AS {source}")
-        typed.append(
-            f"{_transformed(cast(source, layout.field(fields[name]).type, column.type, timezone), column)} AS {value}"
-        )
-        broken.append(_type_failure(name, column, source, value, fields[name], layout))
+        source, given, value = _quote("_bound_" + name), _quote("_given_" + name), _quote("_typed_" + name)
+        delivered = _bound(place[fields[name]], column, empty_is_null)
+        bound += [f"{delivered} AS {source}", f"{_transformed(delivered, column)} AS {given}"]
+        arrow = pa.string() if column.transform else layout.field(fields[name]).type
+        typed.append(f"{cast(given, arrow, column.type, timezone)} AS {value}")
+        broken.append(_type_failure(name, column, source, value, place.get(INEXACT + fields[name])))
         failures[column.on_failure] += _check_failures(name, column, value)
     columns = ", ".join(f"{_quote('_typed_' + name)} AS {_quote(name)}" for name in table.columns)
-    raw = ", ".join(f"{_quote(name)} := {_quote(name)}" for name in _source_fields(layout))
     return f"""
         WITH bound AS (SELECT *, {", ".join(bound)} FROM piece),
         typed AS (SELECT *, {", ".join(typed)} FROM bound),
@@ -50,13 +57,19 @@ def row_sql(table: Table, fields: Mapping[str, str], layout: pa.Schema, *, empty
             FROM checked
         )
         SELECT _record, _offset, {columns}, _fate, list_concat(_broken, _failed) AS _reasons, _refusals,
-            len(_warnings) AS _warned, CASE WHEN _fate = 'reject' THEN to_json(struct_pack({raw}))::VARCHAR END AS _raw
+            CASE WHEN _fate = 'accept' THEN len(_warnings) ELSE 0 END AS _warned,
+            CASE WHEN _fate = 'reject' THEN {_raw(layout)}::VARCHAR END AS _raw
         FROM judged
     """
 
 
+def places(layout: pa.Schema) -> dict[str, str]:
+    """Field of the source → its name in `piece`. Source names may be empty, differ only in case, or be one of ours (`_fate`)."""
+    return {name: name if name in (RECORD, OFFSET) else f"f{number}" for number, name in enumerate(layout.names)}
+
+
 def _bound(field: str, column: Column, empty_is_null: bool) -> str:
-    return f"nullif({_quote(field)}, '')" if empty_is_null and column.nullable else _quote(field)
+    return f"nullif({field}, '')" if empty_is_null and column.nullable else field
 
 
 def _transformed(expression: str, column: Column) -> str:
@@ -65,11 +78,10 @@ def _transformed(expression: str, column: Column) -> str:
     return expression
 
 
-def _type_failure(name: str, column: Column, source: str, value: str, field: str, layout: pa.Schema) -> str:
+def _type_failure(name: str, column: Column, source: str, value: str, inexact: str | None) -> str:
     """Why the value is not one of the column's type, or NULL. A value that the source could not hold natively fails too."""
     shown, missing = source, f"{source} IS NULL"
-    if INEXACT + field in layout.names:
-        inexact = _quote(INEXACT + field)
+    if inexact:
         shown, missing = f"coalesce({inexact}, {source}::VARCHAR)", f"{source} IS NULL AND {inexact} IS NULL"
     absent = "NULL" if column.nullable else _text(f"{name}: expected a value, got NULL")
     return (
@@ -81,15 +93,22 @@ def _type_failure(name: str, column: Column, source: str, value: str, field: str
 def _check_failures(name: str, column: Column, value: str) -> Iterator[str]:
     """One expression per check: the reason, or NULL where it holds. A NULL value fails no check."""
     checks = {
-        "a text that is not blank": column.not_blank and f"regexp_full_match({value}, '{_BLANK}')",
+        "a text that is not blank": column.not_blank and f"regexp_full_match({value}, '{_WHITE}*')",
         f"a match of {column.pattern}": column.pattern and f"NOT regexp_matches({value}, {_text(column.pattern)})",
         f"one of {', '.join(column.one_of or ())}": column.one_of and f"{value} NOT IN ({_texts(column.one_of)})",
-        f"at least {column.minimum}": column.minimum is not None and f"{value} < {column.minimum}",
-        f"at most {column.maximum}": column.maximum is not None and f"{value} > {column.maximum}",
+        f"at least {column.minimum}": column.minimum is not None and _is(value, "<", column.minimum, column.type),
+        f"at most {column.maximum}": column.maximum is not None and _is(value, ">", column.maximum, column.type),
     }
     for expected, fails in checks.items():
         if fails:
             yield f"CASE WHEN {fails} THEN {_because(name, f'expected {expected}', value)} END"
+
+
+def _is(value: str, operator: str, limit: int, sql_type: SqlType) -> str:
+    """A comparison with an integer. DuckDB compares a DECIMAL with none that has more digits than it: those are decided here."""
+    if sql_type.kind == "numeric" and abs(limit) >= 10 ** ((sql_type.precision or 0) - (sql_type.scale or 0)):
+        return f"{value} IS NOT NULL" if (limit > 0) == (operator == "<") else "false"
+    return f"{value} {operator} {limit}"
 
 
 def _because(name: str, expected: str, shown: str) -> str:
@@ -101,8 +120,16 @@ def _reasons(expressions: list[str]) -> str:
     return f"list_filter([{', '.join(expressions)}]::VARCHAR[], lambda reason: reason IS NOT NULL)"
 
 
-def _source_fields(layout: pa.Schema) -> list[str]:
-    return [name for name in layout.names if name not in (RECORD, OFFSET)]
+def _raw(layout: pa.Schema) -> str:
+    """The fields of the source as JSON; for a value that its Arrow type cannot hold, its text."""
+    place = places(layout)
+    not_fields = {RECORD, OFFSET} | {INEXACT + name for name in place}
+    values = {
+        name: f"coalesce({place[INEXACT + name]}, {place[name]}::VARCHAR)" if INEXACT + name in place else place[name]
+        for name in layout.names
+        if name not in not_fields
+    }
+    return f"json_object({', '.join(f'{_text(name)}, {value}' for name, value in values.items())})"
 
 
 def _quote(name: str) -> str:
@@ -110,7 +137,7 @@ def _quote(name: str) -> str:
 
 
 def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+    return "'" + value.replace("'", "''").replace("\0", "'||chr(0)||'") + "'"
 
 
 def _texts(values: tuple[str, ...]) -> str:

@@ -22,16 +22,16 @@ class FeedLedger:
         self._folder = f"ledger/{pipeline}/{feed}"
 
     def state(self) -> FeedState:
-        """The fold of the newest checkpoint and everything after it."""
+        """The fold of the newest checkpoint and everything after it. Raises LedgerConflictError if files are missing in between."""
         state = self._checkpoint()
         files = self._lake.objects(self._folder, after=f"{self._folder}/{state.last:08d}.~")
-        for stored in files:
-            number, _, kind = stored.key.removeprefix(f"{self._folder}/").partition(".")
-            if not number.isdigit():
-                continue
-            if kind == "plan.json":
-                state = state.with_plan(Plan.model_validate_json(self._content(stored.key)))
-                state = self._ended(state)
+        names = [stored.key.removeprefix(f"{self._folder}/").partition(".") for stored in files]
+        for number in [int(number) for number, _, kind in names if number.isdigit() and kind == "plan.json"]:
+            plan = Plan.model_validate_json(self._content(self._path(number, "plan")))
+            state = self._ended(state.with_plan(plan))
+        ended = [int(number) for number, _, kind in names if number.isdigit() and kind == "outcome.json"]
+        if ended and max(ended) > state.last and not self._lake.head(self._path(max(ended), "plan")):
+            state.plan_of(max(ended))
         return state
 
     def outcome(self, number: int) -> Outcome | None:
@@ -44,8 +44,8 @@ class FeedLedger:
 
     def put_outcome(self, number: int, outcome: Outcome, state: FeedState) -> FeedState:
         """Ends the batch; the state after it. `state` is the one that holds the batch's plan as open."""
-        self._put(number, "outcome", outcome.to_json())
         state = state.with_outcome(number, outcome)
+        self._put(number, "outcome", outcome.to_json())
         if number % CHECKPOINT_EVERY == 0:
             self._lake.create(f"{self._folder}/checkpoint/{number:08d}.json", state.to_json())
         return state

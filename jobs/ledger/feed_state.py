@@ -38,13 +38,17 @@ class FeedState(Stored):
             )
         return self.model_copy(update={"last": plan.number, "open_plan": plan})
 
-    def with_outcome(self, number: int, outcome: Outcome) -> FeedState:
-        plan = self.open_plan
-        if plan is None or plan.number != number:
+    def plan_of(self, number: int) -> Plan:
+        """The open plan that an outcome `number` ends. Raises LedgerConflictError if there is none."""
+        if self.open_plan is None or self.open_plan.number != number:
             raise LedgerConflictError(
                 f"Reading the ledger of {self.pipeline}/{self.feed}: expected a plan for outcome {number}, got none. "
                 "A file was removed or written by hand: restore it."
             )
+        return self.open_plan
+
+    def with_outcome(self, number: int, outcome: Outcome) -> FeedState:
+        plan = self.plan_of(number)
         ended = self.model_copy(
             update={"open_plan": None, "undo_started": False, "last_finished_at": outcome.finished_at}
         )

@@ -6,6 +6,7 @@ both processes and a take-over waits until both are gone.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ def lease_folder(pipeline: str, feed: str) -> str:
 def current_holder(lake: Lake, pipeline: str, feed: str) -> tuple[int, Holder | None]:
     """The last epoch (0: none yet) and its holder, or None if that one is released."""
     names = {stored.key.rsplit("/", 1)[-1] for stored in lake.objects(lease_folder(pipeline, feed))}
-    epochs = [int(name.split(".")[0]) for name in names if name.count(".") == 1]
+    epochs = [int(name[:8]) for name in names if re.fullmatch(r"[0-9]{8}\.json", name)]
     if not epochs:
         return 0, None
     epoch = max(epochs)
@@ -75,7 +76,7 @@ def held_lease(
     mine = f"{lease_folder(pipeline, feed)}/{epoch + 1:08d}"
     if not lake.create(f"{mine}.json", holder.to_json()):
         _, winner = current_holder(lake, pipeline, feed)
-        raise _held(pipeline, feed, winner or holder)
+        raise _held(pipeline, feed, winner) if winner else _taken_meanwhile(pipeline, feed)
     try:
         yield epoch + 1
     except TidemarkError:
@@ -107,6 +108,13 @@ def _held(pipeline: str, feed: str, holder: Holder) -> LeaseHeldError:
         what = f"run {holder.run_id} on {holder.python.host}, pid {holder.python.pid}{jvm}, since {holder.since:%Y-%m-%d %H:%M:%S} UTC"
         do = "Wait until it ends, then run the same command again; nothing was changed."
     return LeaseHeldError(f"Taking the lease of {pipeline}/{feed}: expected it to be free, got {what}. {do}")
+
+
+def _taken_meanwhile(pipeline: str, feed: str) -> LeaseHeldError:
+    return LeaseHeldError(
+        f"Taking the lease of {pipeline}/{feed}: expected it to be free, got another run that took it first and has ended since. "
+        "Run the same command again; nothing was changed."
+    )
 
 
 def new_holder(python: Process, jvm: Process | None, run_id: str, command: str) -> Holder:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -18,6 +20,7 @@ from jobs.errors import BatchRefusedError
 from jobs.ledger.feed_state import FeedState
 from jobs.run.context import RunContext
 from jobs.run.land import attempt_folder
+from jobs.runtime.parquet import parquet_column
 from jobs.tables.commits import curated_path
 from jobs.tables.delta import landed_schema
 from jobs.tables.quarantine import REJECTED_SCHEMA
@@ -44,9 +47,10 @@ def check(context: RunContext, plan: Plan, manifest: Manifest, state: FeedState)
     place = f"{attempt_folder(plan, manifest.attempt)}/_checked"
     if rejects is not None:
         merged(rejects).coalesce(1).write.mode("overwrite").parquet(context.lake.uri(place))
-        stored = context.spark().read.schema(REJECTED_SCHEMA).parquet(context.lake.uri(place))
-        counts = {str(row["table"]): int(row["count"]) for row in stored.groupBy("table").count().collect()}
-        _require_no_refusal(stored, contract, plan)
+        stored = [o.key for o in context.lake.objects(place) if o.key.endswith(".parquet")]
+        counts = dict(Counter(name for file in stored for name in parquet_column(context.lake, file, "table")))
+        if counts:
+            _require_no_refusal(context, place, contract, plan)
     tables = {}
     for name, table in contract.items():
         accepted = manifest.tables[name].landed - counts.get(name, 0)
@@ -119,14 +123,17 @@ def _repeats(landed: DataFrame, key: tuple[str, ...]) -> int:
     return int(row["rows"] - row["keys"]) if row else 0
 
 
-def _require_no_refusal(rejects: DataFrame, contract: Contract, plan: Plan) -> None:
+def _require_no_refusal(context: RunContext, place: str, contract: Contract, plan: Plan) -> None:
     strict = {
         name
         for name, table in contract.items()
         for c in table.columns.values()
         if c.references and c.on_failure == "refuse"
     }
-    shown = [row for row in rejects.where(F.col("table").isin(*strict)).limit(5).collect()] if strict else []
+    if not strict:
+        return
+    rejects = context.spark().read.schema(REJECTED_SCHEMA).parquet(context.lake.uri(place))
+    shown = rejects.where(F.col("table").isin(*strict)).limit(5).collect()
     if shown:
         reasons = " | ".join(f"{row['object']} record {row['record']}: {'; '.join(row['reasons'])}" for row in shown)
         raise BatchRefusedError(

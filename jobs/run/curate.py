@@ -14,9 +14,10 @@ from jobs.ledger.lease import held_lease, new_holder, refuse_if_held
 from jobs.run.check import check, read_checked
 from jobs.run.claim import Nothing, next_plan
 from jobs.run.context import RunContext
+from jobs.run.export import export
 from jobs.run.land import land, newest_manifest, read_manifest, require_same_tables
 from jobs.run.undo import finish_undo
-from jobs.run.write import export, first_commit, prepare_tables, write_quarantine, write_table
+from jobs.run.write import first_commit, prepare_tables, write_quarantine, write_table
 from jobs.runtime.processes import process
 from jobs.runtime.progress import Steps
 from jobs.runtime.spark_errors import spark_errors

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from jobs.batches import Contract, IdRange, LandedFile, LandedTable, Manifest, Plan
+from jobs.batches import Contract, LandedFile, LandedTable, Manifest, Plan
 from jobs.config.pipeline import CsvFeed, PostgresFeed
 from jobs.contracts.contract import contract_digest, source_fields
 from jobs.errors import BalanceError, BatchRefusedError, TidemarkError, UsageError
@@ -49,12 +49,13 @@ def land(context: RunContext, plan: Plan, contract: Contract) -> Manifest:
     attempt = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
     place = attempt_folder(plan, attempt)
     feed = context.pipeline.feeds[plan.feed]
+    snapshot: str | None = None
+    bounds: dict[str, int] = {}
     if isinstance(feed, CsvFeed):
-        shares = [
-            CsvShare(name, contract[name], place, number, context.lake.root, feed, source)
-            for number, (name, source) in enumerate(plan.objects.items())
-        ]
-        landed, snapshot, bounds = _run(context, shares), "", {}
+        objects = plan.objects.items()
+        landed = _run(
+            context, [CsvShare(name, contract[name], place, 0, context.lake.root, feed, it) for name, it in objects]
+        )
     else:
         landed, snapshot, bounds = _land_under_one_snapshot(context, plan, contract, feed, place)
     manifest = Manifest(
@@ -63,7 +64,7 @@ def land(context: RunContext, plan: Plan, contract: Contract) -> Manifest:
         contract_digest=contract_digest(contract),
         tables={name: _sum(name, [each for each in landed if each.name == name]) for name in contract},
         rejected_files=tuple(file for each in landed for file in each.rejected_files),
-        snapshot=snapshot or None,
+        snapshot=snapshot,
         next_bounds=bounds,
     )
     context.lake.create(f"{place}/manifest.json", manifest.to_json())

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from jobs.batches import LandedFile, SourceObject
 from jobs.config.pipeline import CsvFeed, Table
 from jobs.contracts.contract import REJECTED, RowContract, landing_schema, source_fields
-from jobs.errors import BatchRefusedError, TidemarkError
+from jobs.errors import BatchRefusedError, LedgerConflictError, TidemarkError
 from jobs.runtime.storage import Lake
 from jobs.sources.csv_header import bind
 from jobs.sources.csv_reader import open_csv
@@ -114,7 +114,7 @@ def _land(
     timezone: str,
 ) -> LandedShare:
     accepted = _ParquetFiles(lake, f"{share.place}/{share.name}/part-{share.number:05d}", landing_schema(share.table))
-    rejected = _ParquetFiles(lake, f"{share.place}/_rejected/part-{share.number:05d}", REJECTED)
+    rejected = _ParquetFiles(lake, f"{share.place}/_rejected/{share.name}-{share.number:05d}", REJECTED)
     contract: RowContract | None = None
     records = filtered = warned = 0
     refusals: tuple[str, ...] = ()
@@ -193,7 +193,10 @@ class _ParquetFiles:
         self._writer.close()
         content = self._buffer.getvalue().to_pybytes()
         path = f"{self._prefix}-{len(self._files):03d}.parquet"
-        self._lake.create(path, content)
+        if not self._lake.create(path, content):
+            raise LedgerConflictError(
+                f"Landing {path}: expected the folder of a new attempt, got one with this file in it. Run again."
+            )
         self._files.append(
             LandedFile(path=path, rows=self._rows, size=len(content), sha256=sha256(content).hexdigest())
         )

@@ -10,7 +10,7 @@ from jobs.errors import LedgerConflictError, TidemarkError
 from jobs.ledger.feed_ledger import FeedLedger
 from jobs.run.context import RunContext
 from jobs.warehouse.load import Loaded, publish_feed
-from jobs.warehouse.postgres import open_warehouse
+from jobs.warehouse.postgres import PostgresWarehouse, open_warehouse
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def publish(context: RunContext, feeds: list[str]) -> list[PublishedFeed]:
 
 
 def _publish_feed(
-    context: RunContext, warehouse: object, ledger: FeedLedger, committed: tuple[int, ...]
+    context: RunContext, warehouse: PostgresWarehouse, ledger: FeedLedger, committed: tuple[int, ...]
 ) -> PublishedFeed:
     loads: list[Loaded] = []
     outcomes = {number: _outcome(ledger, number) for number in committed}

@@ -1,18 +1,15 @@
-"""Write: one tagged commit per Delta table of the batch, the quarantine first. Export: the rows that the batch wrote."""
+"""Write: one tagged commit per Delta table of the batch, the quarantine first."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from types import ModuleType
 
-import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.batches import Checked, Contract, ExportedTable, ExportManifest, Manifest, Plan, WrittenTable
+from jobs.batches import Checked, Contract, Manifest, Plan, WrittenTable
 from jobs.errors import BalanceError
 from jobs.ledger.feed_state import FeedState
 from jobs.run.check import accepted_rows, all_rejects
@@ -117,34 +114,6 @@ def write_table(
     )
 
 
-def export_path(plan: Plan) -> str:
-    return f"export/{plan.pipeline}/{plan.feed}/batch={plan.number}/manifest.json"
-
-
-def export(context: RunContext, plan: Plan, manifest: Manifest, written: dict[str, WrittenTable]) -> str:
-    """The rows with this batch's number at each commit's version, as Parquet; the path of their manifest, which is put last."""
-    if context.lake.read(export_path(plan)) is not None:
-        return export_path(plan)
-    tables = {}
-    for name, table in manifest.contract.items():
-        place = export_path(plan).replace("manifest.json", f"export={secrets.token_hex(4)}/{name}")
-        source = context.lake.uri(curated_path(plan.pipeline, name))
-        commit = context.spark().read.format("delta").option("versionAsOf", written[name].version).load(source)
-        names = [*table.columns, BATCH]
-        rows = commit.where(F.col(BATCH) == plan.number).select(*names)
-        rows.write.mode("errorifexists").parquet(context.lake.uri(place))
-        files = tuple(stored.key for stored in context.lake.objects(place) if stored.key.endswith(".parquet"))
-        count = sum(_parquet_rows(context.lake.read(file) or b"") for file in files)
-        if count != written[name].written:
-            raise BalanceError(
-                f"Exporting {plan.pipeline}.{name}: expected the {written[name].written} rows that batch {plan.number} wrote, got {count}. "
-                f"Run `tidemark abandon {plan.pipeline} {plan.feed} --undo` and report this."
-            )
-        tables[name] = ExportedTable(contract=table, files=files, rows=count)
-    context.lake.create(export_path(plan), ExportManifest(attempt=manifest.attempt, tables=tables).to_json())
-    return export_path(plan)
-
-
 def _commit_once(
     context: RunContext, plan: Plan, manifest: Manifest, target: Target, commit: Callable[[], None]
 ) -> BatchCommit:
@@ -166,7 +135,3 @@ def _commit_once(
 
 def _curated(rows: DataFrame, names: list[str], plan: Plan) -> DataFrame:
     return rows.withColumn(BATCH, F.lit(plan.number).cast("long")).select(*names)
-
-
-def _parquet_rows(content: bytes) -> int:
-    return int(pq.read_metadata(BytesIO(content)).num_rows)

@@ -31,7 +31,9 @@ def spark_errors(doing: str) -> Iterator[None]:
 
 
 def _reason(error: PySparkException | Py4JJavaError) -> str:
-    """The innermost cause's first line, without the stack."""
-    causes = [line.removeprefix("Caused by: ") for line in str(error).splitlines() if line.startswith("Caused by: ")]
-    lines = causes[-1:] or [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
+    """The innermost cause in one line, without the stack: of a Python task the exception, which ends its traceback."""
+    text = str(error)
+    innermost = text.rsplit("Caused by: ", 1)[-1].split("\n\tat ", 1)[0]
+    lines = [line.strip() for line in innermost.splitlines() if line.strip()]
+    chosen = lines[-1:] if "Traceback" in innermost else lines[:1]
+    return chosen[0][:300] if chosen else type(error).__name__

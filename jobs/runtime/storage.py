@@ -66,9 +66,15 @@ class Lake:
                 return None
 
     def open(self, path: str) -> BinaryIO:
-        """The object as a stream, for content of any size."""
+        """The object as a stream, for content of any size. Raises StorageError if there is none."""
         with _storage_errors("Opening", self.uri(path)):
-            return cast(BinaryIO, obstore.open_reader(self._store, path))
+            try:
+                return cast(BinaryIO, obstore.open_reader(self._store, path))
+            except (NotFoundError, FileNotFoundError) as error:
+                raise StorageError(
+                    f"Opening {self.uri(path)}: expected an object, got none. "
+                    "If it was taken away or is delivered again, run the same command again once it is there."
+                ) from error
 
     def head(self, path: str) -> StoredObject | None:
         """Size and ETag without the content, or None if there is no such object."""

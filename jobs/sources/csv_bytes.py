@@ -31,7 +31,7 @@ class PlainBytes:
         self.position = 0
 
     def read(self, size: int) -> bytes:
-        """Exactly `size` bytes; fewer only at the end. Raises BatchRefusedError if the gzip stream is damaged or cut off."""
+        """Exactly `size` bytes; fewer only at the end. Raises BatchRefusedError if the gzip stream is damaged."""
         try:
             data = self._stream.read(size)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:

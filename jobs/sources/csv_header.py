@@ -17,8 +17,8 @@ def header_names(record: bytes, object_key: str) -> tuple[str, ...]:
         names = tuple(field.decode() for field in fields_of(record))
     except UnicodeDecodeError as error:
         raise SourceSchemaError(
-            f"Reading the header of {object_key}: expected UTF-8, got the byte {error.object[error.start]:#04x} in {record[:200]!r}. "
-            "Deliver the file as UTF-8 text, plain or gzip."
+            f"Reading the header of {object_key}: expected UTF-8, got the byte {error.object[error.start]:#04x} "
+            f"in {record[:200]!r}. Deliver the file as UTF-8 text, plain or gzip."
         ) from error
     by_folded_name = defaultdict(list)
     for name in names:
@@ -26,8 +26,8 @@ def header_names(record: bytes, object_key: str) -> tuple[str, ...]:
     colliding = [name for same in by_folded_name.values() if len(same) > 1 for name in same]
     if colliding:
         raise SourceSchemaError(
-            f"Reading the header of {object_key}: expected names that differ whatever their case, got {_listed(colliding)}. "
-            "Rename or leave out all but one of them in the file."
+            f"Reading the header of {object_key}: expected names that differ whatever their case, "
+            f"got {_listed(colliding)}. Rename or leave out all but one of them in the file."
         )
     reserved = [name for name in names if name in (RECORD, OFFSET)]
     if reserved:
@@ -39,13 +39,14 @@ def header_names(record: bytes, object_key: str) -> tuple[str, ...]:
 
 
 def bind(header: Sequence[str], wanted: Sequence[str], object_key: str) -> dict[str, str]:
-    """Wanted name → the header's name for it, whatever the case. Raises SourceSchemaError naming every one that is missing."""
+    """Wanted name → the header's name for it, whatever the case. Raises SourceSchemaError naming all missing ones."""
     by_folded_name = {name.casefold(): name for name in header}
     missing = [name for name in wanted if name.casefold() not in by_folded_name]
     if missing:
         raise SourceSchemaError(
             f"Binding the header of {object_key}: expected the columns "
-            f"{', '.join(_with_near_misses(name, by_folded_name) for name in missing)}, got {_listed(header, most=40)}. "
+            f"{', '.join(_with_near_misses(name, by_folded_name) for name in missing)}, "
+            f"got {_listed(header, most=40)}. "
             "Correct `from` of these columns in the pipeline's file, or have the file delivered with them."
         )
     return {name: by_folded_name[name.casefold()] for name in wanted}

@@ -1,7 +1,7 @@
 """One CSV object as pieces of bounded memory, every field as text.
 
-Our splitter says where records are and how many; pyarrow tells their fields apart; the two counts must agree. Column types belong to
-the contract, not here.
+Our splitter says where records are and how many; pyarrow tells their fields apart; the two counts must agree. Column
+types belong to the contract, not here.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ def open_csv(
     piece_bytes: int = PIECE_BYTES,
     record_bytes: int = RECORD_BYTES,
 ) -> CsvObject:
-    """The header, read at once, and the pieces to come. `_offset` counts decompressed bytes, a byte order mark included.
+    """The header, read at once, and the pieces to come. `_offset` is in decompressed bytes, a byte order mark included.
 
-    Empty lines are no records, except in a file of one column, where COPY writes NULL like that. Raises SourceSchemaError for a header
-    that is missing or ambiguous, BatchRefusedError where the structure is lost (not UTF-8, an open quote, cut-off gzip):
-    pieces that came before must not be used then.
+    Empty lines are no records, except in a file of one column, where COPY writes NULL like that. Raises
+    SourceSchemaError for a header that is missing or ambiguous, BatchRefusedError where the structure is lost (UTF-16,
+    an open quote, a cut-off gzip): pieces that came before must not be used then.
     """
     content = PlainBytes(source, object_key)
     record, rest = _first_record(content, object_key, min(piece_bytes, _HEADER_BYTES), record_bytes)
@@ -77,7 +77,8 @@ def _first_record(content: PlainBytes, object_key: str, size: int, record_bytes:
     is_last = len(data) < size
     if data.startswith(_WIDE_BOMS) or b"\0" in data[:4]:
         raise BatchRefusedError(
-            f"Reading {object_key}: expected UTF-8, got UTF-16 (its first bytes are {data[:4]!r}). Deliver the file as UTF-8."
+            f"Reading {object_key}: expected UTF-8, got UTF-16 (its first bytes are {data[:4]!r}). "
+            "Deliver the file as UTF-8."
         )
     data = data.removeprefix(_BOM)
     found = split(data, is_last=is_last, keep_empty_lines=False)
@@ -92,13 +93,14 @@ def _first_record(content: PlainBytes, object_key: str, size: int, record_bytes:
         raise _open_quote(0, content.position - len(data) + found.end, object_key)
     if not found.starts.size:
         raise SourceSchemaError(
-            f"Reading {object_key}: expected a header, got {content.position} bytes without one. Deliver the file again, with its header."
+            f"Reading {object_key}: expected a header, got {content.position} bytes without one. "
+            "Deliver the file again, with its header."
         )
     header = without_line_end(data[int(found.starts[0]) : int(found.stops[0])])
     if 0 in found.broken:
         raise SourceSchemaError(
-            f"Reading the header of {object_key}: expected names separated by commas, got {found.broken[0]}, in {header[:200]!r}. "
-            "Deliver the file with a header after RFC 4180 and line ends LF or CRLF."
+            f"Reading the header of {object_key}: expected names separated by commas, got {found.broken[0]}, "
+            f"in {header[:200]!r}. Deliver the file with a header after RFC 4180 and line ends LF or CRLF."
         )
     return header, data[int(found.stops[0]) :]
 
@@ -127,8 +129,8 @@ def _pieces(
 def _open_quote(number: int, offset: int, object_key: str) -> BatchRefusedError:
     where = f"record {number}" if number else "the header"
     return BatchRefusedError(
-        f"Reading {object_key}: expected every quoted field to be closed, got an open one at the end of the file, in {where} "
-        f"at byte {offset}. The file looks truncated, or a quote there is missing: deliver it again."
+        f"Reading {object_key}: expected every quoted field to be closed, got an open one at the end of the file, "
+        f"in {where} at byte {offset}. The file looks truncated, or a quote there is missing: deliver it again."
     )
 
 
@@ -136,8 +138,9 @@ def _refuse_endless_record(rest: bytes, number: int, offset: int, object_key: st
     if len(rest) > record_bytes:
         where = f"record {number}" if number else "the header"
         raise BatchRefusedError(
-            f"Reading {object_key}: expected records of at most {record_bytes} bytes, got no end of {where} at byte {offset}. "
-            "A quote there is never closed, or lines end in neither LF nor CRLF: correct the file and deliver it again."
+            f"Reading {object_key}: expected records of at most {record_bytes} bytes, got no end of {where} "
+            f"at byte {offset}. A quote there is never closed, or lines end in neither LF nor CRLF. "
+            "Correct the file and deliver it again."
         )
 
 
@@ -147,16 +150,14 @@ def _piece(data: bytes, found: Records, header: tuple[str, ...], number: int, of
     readable = np.ones(count, np.bool_)
     readable[list(reasons)] = False
     fields, ragged = _parse(_lines(data, found, readable), header)
-    reasons |= (
-        {int(index): ragged[row] for row, index in enumerate(np.flatnonzero(readable), 1) if row in ragged}
-        if ragged
-        else {}
-    )
+    parsed = np.flatnonzero(readable)
+    reasons |= {int(parsed[row - 1]): reason for row, reason in ragged.items()}
     readable[list(reasons)] = False
     if fields.num_rows + len(reasons) != count:
         raise BalanceError(
-            f"Reading {object_key}: expected {count} records between bytes {offset} and {offset + found.end}, got {fields.num_rows} "
-            f"parsed and {len(reasons)} unreadable. Keep the file: the splitter and the parser disagree, which is an error of Tidemark."
+            f"Reading {object_key}: expected {count} records between bytes {offset} and {offset + found.end}, "
+            f"got {fields.num_rows} parsed and {len(reasons)} unreadable. Keep the file: the splitter and the parser "
+            "disagree, which is an error of Tidemark."
         )
     unreadable = tuple(
         Unreadable(number + index, offset + int(found.starts[index]), _raw(data, found, index), reasons[index])

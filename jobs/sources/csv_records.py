@@ -1,9 +1,10 @@
-"""Where the records of a CSV begin and end, found without the parser, so that its row count can be checked against ours.
+"""Where the records of a CSV begin and end, found without the parser, so that its row count is checked from outside.
 
-The dialect is RFC 4180 with LF or CRLF line ends, mixed too. A record that breaks it is told apart and reading goes on at the line
-after the place that breaks it, so that what stands inside quotes is never taken for a record. One thing beyond the RFC is
-allowed: quotes inside an unquoted field (`8"N 12"W`), if their number is even, because then fields and records end at the same
-places whether a quote is read as text or as a switch; with an odd number parsers disagree, and nothing is guessed.
+The dialect is RFC 4180 with LF or CRLF line ends, mixed too. A record that breaks it is told apart, and reading goes
+on at the line after the place that breaks it, so that what stands inside quotes is not taken for a record. One thing
+beyond the RFC is allowed: an even number of quotes inside an unquoted field (`8"N 12"W`). Fields and records end at the
+same places then, whether a parser takes these quotes for text or for switches. With an odd number they do not, and
+nothing is guessed.
 """
 
 from __future__ import annotations
@@ -62,8 +63,7 @@ def split(data: bytes, *, is_last: bool, keep_empty_lines: bool) -> Records:
         stops = np.append(stops, end)
     starts = np.concatenate((np.zeros(1, np.int64), stops[:-1]))[: stops.size]
     if not keep_empty_lines:
-        sizes = stops - starts
-        empty = (content[starts] == _LF) | ((sizes == 2) & (content[starts] == _CR))
+        empty = (content[starts] == _LF) | (content[starts] == _CR)  # here every CR has its LF
         starts, stops = starts[~empty], stops[~empty]
     return Records(starts, stops, {}, end)
 
@@ -108,7 +108,7 @@ def _returns_are_regular(
 
 
 def _scan(data: bytes, is_last: bool, keep_empty_lines: bool) -> Records:
-    """As `split`, record by record in one pass, for data with broken records: after one of them quotes cannot be counted."""
+    """As `split`, record by record in one pass: beyond a broken record counted quotes tell nothing."""
     starts: list[int] = []
     stops: list[int] = []
     broken: dict[int, str] = {}
@@ -128,7 +128,7 @@ def _scan(data: bytes, is_last: bool, keep_empty_lines: bool) -> Records:
 
 
 def _end_of_record(data: bytes, position: int, is_last: bool) -> tuple[int, str | None]:
-    """Where the record ends whose well-formed part ends at `position`, and what is wrong with it; 0 if its end is not in the data."""
+    """Where the record ends that is well-formed up to `position` (0: not in the data), and what is wrong with it."""
     following = data[position : position + 2]
     if following[:1] == b"\n":
         return position + 1, None
@@ -136,7 +136,7 @@ def _end_of_record(data: bytes, position: int, is_last: bool) -> tuple[int, str 
         return position + 2, None
     if not following:
         return (position, None) if is_last else (0, None)
-    if following[:1] == b"," or (following == b"\r" and not is_last):
+    if following[:1] == b",":
         return 0, None  # a comma is only left over when the quote after it never closes
     reason = {b"\r": LONE_CR, b'"': STRAY_QUOTE}.get(following[:1], TEXT_AFTER_QUOTE)
     newline = data.find(b"\n", position)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from jobs.batches import SourceObject
@@ -16,9 +16,9 @@ from jobs.config.pipeline import CsvFeed
 from jobs.runtime.storage import Lake
 
 _PARTS = {
-    "{YYYY}": r"(?P<year>\d{4})",
-    "{MM}": r"(?P<month>\d{2})",
-    "{DD}": r"(?P<day>\d{2})",
+    "{YYYY}": r"(?P<year>[0-9]{4})",
+    "{MM}": r"(?P<month>[0-9]{2})",
+    "{DD}": r"(?P<day>[0-9]{2})",
     "{table}": "(?P<table>{table})",
 }
 
@@ -43,16 +43,18 @@ def folders(
 ) -> list[Folder]:
     """Every dated folder with at least one declared file, oldest first.
 
-    `since` limits the listing to folders whose day is later (`late_by_days` before the newest one that was applied); None lists all.
+    `since` (`late_by_days` before the newest one that was applied) limits the listing to folders of its day, in the feed's time zone,
+    and later; None lists all.
     """
     root = f"raw/{pipeline}/"
+    first = since and _midnight(since.astimezone(ZoneInfo(feed.timezone)), feed)
     found: dict[datetime, dict[str, SourceObject]] = {}
     pattern = re.compile(_regex(feed.path, tables))
     for day_prefix in _prefixes(lake, root, feed, since):
         for stored in lake.objects(day_prefix):
             match = pattern.fullmatch(stored.key.removeprefix(root))
-            day = _midnight(match, feed) if match else None
-            if match and day and (since is None or day > since):
+            day = _day(match, feed) if match else None
+            if match and day and (first is None or day >= first):
                 stored_as = SourceObject(
                     key=stored.key, size=stored.size, etag=stored.etag, version_id=stored.version_id
                 )
@@ -90,16 +92,21 @@ def _regex(path: str, tables: Sequence[str]) -> str:
 def _prefixes(lake: Lake, root: str, feed: CsvFeed, since: datetime | None) -> list[str]:
     """Folders to list: all of them at first, later only those whose name is not below the day of `since`."""
     head = feed.path.split("/", 1)[0]
-    if since is None or "/" not in feed.path or not head.startswith("{YYYY}"):
-        return [root]
+    named = re.findall(r"\{\w+\}", head)
+    if since is None or not head.startswith("{YYYY}") or named != list(_PARTS)[: len(named)]:
+        return [root]  # names whose order is not that of the days
     local = since.astimezone(ZoneInfo(feed.timezone))
     oldest = head.replace("{YYYY}", f"{local:%Y}").replace("{MM}", f"{local:%m}").replace("{DD}", f"{local:%d}")
     return [f"{root}{name}/" for name in lake.folders(root.rstrip("/")) if name >= oldest]
 
 
-def _midnight(match: re.Match[str], feed: CsvFeed) -> datetime | None:
+def _day(match: re.Match[str], feed: CsvFeed) -> datetime | None:
+    """The midnight that a path names; None if there is no such day."""
     try:
-        day = datetime(int(match["year"]), int(match["month"]), int(match["day"]), tzinfo=ZoneInfo(feed.timezone))
-    except ValueError:
+        return _midnight(date(int(match["year"]), int(match["month"]), int(match["day"])), feed)
+    except (ValueError, OverflowError):
         return None
-    return day.astimezone(UTC)
+
+
+def _midnight(day: date, feed: CsvFeed) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(feed.timezone)).astimezone(UTC)

@@ -16,7 +16,14 @@ from psycopg import sql
 from jobs.batches import IdRange
 from jobs.config.pipeline import Read
 from jobs.errors import SourceSchemaError
-from jobs.sources.postgres_session import Session, require_sight_of_all_sessions, source_columns, table_name
+from jobs.sources.postgres_session import (
+    INTEGERS,
+    Session,
+    near,
+    require_sight_of_all_sessions,
+    source_columns,
+    table_name,
+)
 
 FIRST_BOUND = -(2**63)  # below every bigint: the first batch of a table reads from its beginning
 
@@ -40,11 +47,7 @@ class HeldBack:
 
 def pending_tables(session: Session, reads: Mapping[str, Read], bounds: Mapping[str, int]) -> list[str]:
     """Tables with a visible row above their bound; decides nothing."""
-    return [
-        name
-        for name, read in reads.items()
-        if (_highest_id(session, read) or FIRST_BOUND) > bounds.get(name, FIRST_BOUND)
-    ]
+    return [name for name, read in reads.items() if _ceiling(session, read, bounds.get(name, FIRST_BOUND)) is not None]
 
 
 def claimable_ranges(
@@ -62,45 +65,67 @@ def claimable_ranges(
     ranges = {}
     for name, read in reads.items():
         after = bounds.get(name, FIRST_BOUND)
-        ranges[name] = IdRange(after=after, ceiling=max(after, _highest_id(session, read) or after))
+        ceiling = _ceiling(session, read, after)
+        ranges[name] = IdRange(after=after, ceiling=after if ceiling is None else ceiling)
     still_open = _wait_for_the_end(session, wait_seconds, say)
     return HeldBack(still_open) if still_open else ranges
 
 
-def _highest_id(session: Session, read: Read) -> int | None:
+def _ceiling(session: Session, read: Read, after: int) -> int | None:
+    """The highest visible id if it is above `after`. Raises SourceSchemaError where there is no such integer column."""
+    columns = source_columns(session, read)
+    found = columns[read.cursor].base_type if read.cursor in columns else f"none{near(read.cursor, columns)}"
+    if found not in INTEGERS:
+        raise SourceSchemaError(
+            f"Looking at {read.table}: expected an integer column {read.cursor!r}, got {found}. "
+            "Correct `read.cursor` to the name of an ascending id."
+        )
     query = sql.SQL("SELECT max({id}) FROM {table}").format(id=sql.Identifier(read.cursor), table=table_name(read))
     (highest,) = session.execute(query).fetchone() or (None,)
-    return highest if isinstance(highest, int) else None
+    return highest if isinstance(highest, int) and highest > after else None
 
 
 def _wait_for_the_end(session: Session, wait_seconds: int, say: Callable[[str], None]) -> tuple[str, ...]:
     """Waits for the transactions that are open now, not for later ones; what is still open in the end."""
-    waiting = {key: shown for shown, key in session.execute(_OPEN_TRANSACTIONS).fetchall()}
+    waiting = _open_transactions(session)
     deadline = time.monotonic() + wait_seconds
     if waiting:
         say(f"waiting up to {wait_seconds} s for {len(waiting)} open transaction(s) that may still add lower ids")
     while waiting and time.monotonic() < deadline:
         time.sleep(0.1)
-        now_open = {key for _, key in session.execute(_OPEN_TRANSACTIONS).fetchall()}
-        waiting = {key: shown for key, shown in waiting.items() if key in now_open}
-    return tuple(str(shown) for shown in waiting.values())
+        now_open = _open_transactions(session)
+        remaining = {key: shown for key, shown in waiting.items() if key in now_open}
+        if any(not _is_prepared(key) for key in waiting.keys() - remaining.keys()):
+            # A session that left its transaction may have prepared it: its rows are still to come, under another name.
+            remaining |= {key: shown for key, shown in now_open.items() if _is_prepared(key)}
+        waiting = remaining
+    return tuple(waiting.values())
+
+
+def _open_transactions(session: Session) -> dict[str, str]:
+    """Key → words for a person. Sessions are listed first: preparing shows the transaction before the session lets go of it."""
+    return {str(key): str(shown) for shown, key in session.execute(_OPEN_TRANSACTIONS).fetchall()}
+
+
+def _is_prepared(key: str) -> bool:
+    return key.startswith("prepared ")
 
 
 def _require_lookback(session: Session, read: Read) -> None:
     """Ids from a sequence with CACHE > 1, or from the application, can commit below others with nothing open in between."""
     if read.lookback_ids is not None:
         return
-    source_columns(session, read)
-    (cache,) = session.execute(
+    (cache, descends) = session.execute(
         """
-        SELECT s.seqcache FROM pg_depend AS d JOIN pg_sequence AS s ON s.seqrelid = d.objid
+        SELECT max(s.seqcache), bool_or(s.seqincrement < 0 OR s.seqcycle) FROM pg_depend AS d JOIN pg_sequence AS s ON s.seqrelid = d.objid
         WHERE d.classid = 'pg_class'::regclass AND d.refobjid = to_regclass(%s) AND d.deptype IN ('a', 'i')
             AND d.refobjsubid = (SELECT attnum FROM pg_attribute WHERE attrelid = d.refobjid AND attname = %s)
         """,
         [table_name(read).as_string(session), read.cursor],
-    ).fetchone() or (None,)
-    if cache != 1:
+    ).fetchone() or (None, None)
+    if cache != 1 or descends:
         got = "ids that no sequence of its own gives" if cache is None else f"a sequence with CACHE {cache}"
+        got = "a sequence that descends or cycles" if descends else got
         raise SourceSchemaError(
             f"Planning {read.table}: expected ids from a sequence with CACHE 1, got {got}: a lower id may appear after a higher one. "
             "Set `lookback_ids` to how far back such an id can lie."

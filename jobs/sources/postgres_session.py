@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import psycopg
 from psycopg import sql
@@ -15,13 +16,19 @@ from jobs.errors import CredentialsError, SourceRightsError, SourceSchemaError, 
 Session = psycopg.Connection[tuple[object, ...]]
 
 FIXED_OUTPUT = (
+    "SET client_encoding = 'UTF8'",
     "SET TimeZone = 'UTC'",
     "SET DateStyle = 'ISO, YMD'",
     "SET IntervalStyle = 'iso_8601'",
     "SET bytea_output = 'hex'",
+    "SET extra_float_digits = 1",
 )
-"""Text casts must not depend on settings of the role or the server."""
+"""Texts must not depend on settings of the role, the database or the server. Arrow takes any bytes for UTF-8: without the first
+setting, text of a LATIN1 database lands as invalid Parquet strings."""
 
+INTEGERS = ("int2", "int4", "int8")
+
+_REFUSED_LOGIN = ("authentication failed", "no password supplied", "no pg_hba.conf entry", "is not permitted to log in")
 _SNAPSHOT_LIFE = "3h"  # an exported snapshot holds back vacuum in the source: its session must not live for ever
 
 
@@ -47,7 +54,7 @@ def source_session(url: str, pipeline: str) -> Iterator[Session]:
 def connection_error(pipeline: str, error: Exception) -> CredentialsError | SourceUnavailableError:
     """The Tidemark error for a connection that failed: wrong credentials need a person, a dead server only time."""
     variable = f"TIDEMARK_CONN_{pipeline.upper()}_URL"
-    if isinstance(error, psycopg.errors.InvalidPassword) or "authentication failed" in str(error):
+    if any(refused in str(error) for refused in _REFUSED_LOGIN):
         return CredentialsError(
             f"Connecting to the source of {pipeline}: expected its role and password to be accepted, got {_line(error)!r}. "
             f"Correct {variable}."
@@ -59,8 +66,9 @@ def connection_error(pipeline: str, error: Exception) -> CredentialsError | Sour
 
 
 def _line(error: Exception) -> str:
+    """The first line says what failed; libpq's hints and ADBC's SQLSTATE come after it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    return lines[0] if lines else type(error).__name__
 
 
 def table_name(read: Read) -> sql.Identifier:
@@ -110,10 +118,26 @@ def source_columns(session: Session, read: Read) -> dict[str, SourceColumn]:
     ).fetchall()
     if not rows:
         raise SourceSchemaError(
-            f"Reading {read.table}: expected a table that the role can see, got none. "
+            f"Reading {read.table}: expected a table that the role can see, got none{_near_tables(session, read)}. "
             "Correct `read.table`, or grant USAGE on its schema and SELECT on the table."
         )
     return {str(name): SourceColumn(str(name), str(base)) for name, base in rows}
+
+
+def _near_tables(session: Session, read: Read) -> str:
+    """` (near: public.posts)`, or nothing."""
+    rows = session.execute(
+        "SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+        "WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
+    ).fetchall()
+    return near(read.table, [str(name) for (name,) in rows])
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """Up to three names that may have been meant, as ` (near: a, b)`, or nothing."""
+    by_folded_name = {each.casefold(): each for each in known}
+    found = [by_folded_name[each] for each in get_close_matches(name.casefold(), by_folded_name)]
+    return f" (near: {', '.join(found)})" if found else ""
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow.parquet as pq
 
@@ -29,11 +30,12 @@ class CommitNote(Stored):
 
 @dataclass(frozen=True)
 class BatchCommit:
-    """One tagged commit. `metrics` are Delta's operation metrics as integers."""
+    """One tagged commit. `metrics` are Delta's operation metrics as integers; `added` the data files, relative to the table."""
 
     version: int
     note: CommitNote
     metrics: dict[str, int]
+    added: tuple[str, ...]
 
 
 def curated_path(pipeline: str, table: str) -> str:
@@ -64,7 +66,7 @@ def last_batch(lake: Lake, path: str, app: str) -> int:
 
 
 def batch_commit(lake: Lake, path: str, app: str, batch: int) -> BatchCommit | None:
-    """The commit that names `batch`, or None. Raises LedgerConflictError if a later batch is there but this one's commit is not."""
+    """The commit that names `batch`, or None; one whose JSON Delta's log cleanup has removed is not seen."""
     for version, actions in _commits_backwards(lake, path):
         tags = [int(action["txn"]["version"]) for action in actions if action.get("txn", {}).get("appId") == app]
         if not tags or tags[0] > batch:
@@ -73,24 +75,37 @@ def batch_commit(lake: Lake, path: str, app: str, batch: int) -> BatchCommit | N
             return None
         (info,) = [action["commitInfo"] for action in actions if "commitInfo" in action]
         note = CommitNote.model_validate_json(info.get("userMetadata") or "{}")
-        return BatchCommit(
-            version, note, {name: int(value) for name, value in info.get("operationMetrics", {}).items()}
-        )
+        metrics = {name: int(value) for name, value in info.get("operationMetrics", {}).items()}
+        added = tuple(
+            unquote(action["add"]["path"]) for action in actions if "add" in action
+        )  # the log holds them as URLs
+        return BatchCommit(version, note, metrics, added)
     return None
 
 
 def is_undone(lake: Lake, path: str, app: str, batch: int) -> bool:
-    """Whether a RESTORE to before the batch's commit came after it. (The tag survives a RESTORE.)"""
-    restored_to: list[int] = []
+    """Whether the batch's commit is in the log, but not in the table: a RESTORE skipped it. (The tag survives a RESTORE.)"""
+    visible_upto: int | None = None
     for version, actions in _commits_backwards(lake, path):
+        is_visible = visible_upto is None or version <= visible_upto
         if any(
             action.get("txn", {}).get("appId") == app and int(action["txn"]["version"]) == batch for action in actions
         ):
-            return any(target < version for target in restored_to)
+            return not is_visible
         info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
-        if info.get("operation") == "RESTORE":
-            restored_to.append(int(info["operationParameters"]["version"]))
+        if is_visible and info.get("operation") == "RESTORE":
+            visible_upto = _restored_to(info, path, version)
     return False
+
+
+def _restored_to(info: dict[str, Any], path: str, version: int) -> int:
+    target = str(info["operationParameters"].get("version")).strip('"')
+    if not target.isdigit():
+        raise LedgerConflictError(
+            f"Reading version {version} of {path}: expected a RESTORE to a version, got one to a time, which does not say what "
+            "it undid. Restore the table to a version number, then run the same command again."
+        )
+    return int(target)
 
 
 def require_not_ahead(last: int, batch: int, path: str) -> None:

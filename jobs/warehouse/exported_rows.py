@@ -39,7 +39,9 @@ def exported_rows(lake: Lake, name: str, exported: ExportedTable) -> Iterator[pa
         if content is None:
             raise _refusal(name, path, "the exported file to be there", "none")
         try:
-            file = pq.ParquetFile(pa.BufferReader(content), coerce_int96_timestamp_unit="us")  # in ns years past 2262 wrap
+            file = pq.ParquetFile(
+                pa.BufferReader(content), coerce_int96_timestamp_unit="us"
+            )  # in ns years past 2262 wrap
             missing = [column for column in schema.names if column not in file.schema_arrow.names]
             if missing:
                 raise _refusal(name, path, f"columns {missing[:5]}", "a file without them")

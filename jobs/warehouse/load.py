@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from jobs.batches import ExportManifest, Outcome
+from jobs.batches import ExportedTable, ExportManifest, Outcome
 from jobs.errors import LedgerConflictError, LoadRefusedError
 from jobs.runtime.storage import Lake
 from jobs.warehouse.exported_rows import exported_rows
@@ -70,7 +70,7 @@ def _load_batch(
     raise _refusal(load, failed)
 
 
-def _exported_tables(lake: Lake, path: str) -> dict:
+def _exported_tables(lake: Lake, path: str) -> dict[str, ExportedTable]:
     content = lake.read(path)
     if content is None:
         raise LoadRefusedError(
@@ -91,7 +91,9 @@ def _require_the_same_lake(
     pipeline: str, feed: str, attempts: Mapping[int, str], committed: Mapping[int, Outcome]
 ) -> None:
     """Batch numbers start again in a new lake: without this check its first batches would pass for loaded."""
-    foreign = [n for n, attempt in sorted(attempts.items()) if n in committed and (committed[n].attempt or "") != attempt]
+    foreign = [
+        n for n, attempt in sorted(attempts.items()) if n in committed and (committed[n].attempt or "") != attempt
+    ]
     if foreign:
         raise LedgerConflictError(
             f"Loading {pipeline}.{feed}: expected the warehouse to hold the batches of this lake, got another lake's "

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, LiteralString, cast
+from typing import Any, cast
 
 import adbc_driver_postgresql.dbapi as adbc
 import psycopg
@@ -26,6 +26,8 @@ from jobs.warehouse.postgres_tables import ExistingColumn, create_loads, create_
 from jobs.warehouse.statements import LOADS, Dialect, FailedGuard, failed_guard, literal, quoted
 
 _STAGING = re.compile(r"tidemark_staging_.*_([0-9a-f]{12})_[0-9]+")
+
+WRONG_QUERY = (psycopg.ProgrammingError, psycopg.DataError, psycopg.InternalError, psycopg.NotSupportedError)
 
 
 @dataclass(frozen=True)
@@ -130,12 +132,9 @@ class PostgresWarehouse:
         """Column names and rows of a query, which cannot write.
 
         Raises:
-            psycopg.ProgrammingError, psycopg.DataError: the query itself is wrong.
+            WRONG_QUERY: the query itself is wrong.
         """
-        with (
-            warehouse_errors(doing, self._where, psycopg.ProgrammingError, psycopg.DataError),
-            self._connection.transaction(),
-        ):
+        with warehouse_errors(doing, self._where, *WRONG_QUERY), self._connection.transaction():
             self._execute("SET TRANSACTION READ ONLY")
             answer = self._execute(query)
             return tuple(column.name for column in answer.description or ()), answer.fetchall()
@@ -146,7 +145,7 @@ class PostgresWarehouse:
 
     def _execute(self, statement: str) -> psycopg.Cursor[Any]:
         """Without parameters, so that a % is only a %."""
-        return self._connection.execute(cast(LiteralString, statement))
+        return self._connection.execute(statement)
 
     def _limit(self, lock_minutes: int) -> None:
         """A loader that falls silent with the lock in its hands loses it: between two statements it never pauses."""

@@ -20,7 +20,14 @@ _SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600}
 _MONTHS = {"MONTH": 1, "YEAR": 12}
 _UNITS = (*_SECONDS, "DAY", *_MONTHS)
 _WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Into, exp.Lock, exp.DDL)
-_CLOCKS = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime, exp.CurrentDatetime, exp.Localtime, exp.Localtimestamp)
+_CLOCKS = (
+    exp.CurrentTimestamp,
+    exp.CurrentDate,
+    exp.CurrentTime,
+    exp.CurrentDatetime,
+    exp.Localtime,
+    exp.Localtimestamp,
+)
 
 
 def parse_report(sql: str) -> exp.Query | list[str]:
@@ -116,11 +123,11 @@ def _aggregate_problems(query: exp.Query) -> Iterator[str]:
             yield "AVG of what may be an integer, which Redshift cuts to one. Write AVG(CAST(x AS DOUBLE PRECISION))"
 
 
-def _unit(node: exp.Expression) -> str:
+def _unit(node: exp.Func) -> str:
     return str(node.text("unit")).upper()
 
 
-def _rewritten(node: exp.Expression, as_of: datetime) -> exp.Expression:
+def _rewritten(node: exp.Expr, as_of: datetime) -> exp.Expr:
     """One node, whose children are rewritten already; itself where Postgres reads it as Redshift does."""
     if isinstance(node, exp.Placeholder):
         utc = as_of.astimezone(UTC) if as_of.tzinfo else as_of
@@ -174,10 +181,13 @@ def _string_agg(node: exp.WithinGroup) -> exp.Expression:
 
     With DISTINCT Postgres orders by nothing but the value as it is listed, so there the report has to cast it.
     """
-    listed = node.this.this
-    value = listed if isinstance(listed, exp.Distinct) else exp.cast(listed, "text")
-    separator = node.this.args.get("separator") or exp.Literal.string("")
-    order = exp.Order(this=separator, expressions=node.expression.expressions)
+    listed, separator = node.this.this, node.this.args.get("separator")
+    if isinstance(listed, exp.Distinct):  # sqlglot 30 keeps the separator inside
+        separator = separator or (listed.expressions[1] if len(listed.expressions) > 1 else None)
+        value: exp.Expression = exp.Distinct(expressions=listed.expressions[:1])
+    else:
+        value = exp.cast(listed, "text")
+    order = exp.Order(this=separator or exp.Literal.string(""), expressions=node.expression.expressions)
     return exp.Anonymous(this="STRING_AGG", expressions=[value, order])
 
 

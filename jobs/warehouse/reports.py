@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import psycopg
-
 from jobs.errors import ConfigError, InputError
-from jobs.warehouse.postgres import PostgresWarehouse
+from jobs.warehouse.postgres import WRONG_QUERY, PostgresWarehouse
 from jobs.warehouse.redshift_sql import parse_report, problems, tables_of, to_postgres, translation_problem
 
 
@@ -43,7 +41,7 @@ def run_report(warehouse: PostgresWarehouse, name: str, sql: str, as_of: datetim
         raise ConfigError("\n".join(found))
     try:
         return Report(*warehouse.read(f"Reporting {name!r}", to_postgres(query, as_of)))
-    except (psycopg.ProgrammingError, psycopg.DataError) as error:
+    except WRONG_QUERY as error:
         missing = sorted(table for table in tables_of(query) if not warehouse.has_table(*table))
         if missing:
             pipelines = sorted({schema for schema, _ in missing})

@@ -54,7 +54,10 @@ def stored_file(_: Lake, path: str, __: bytes) -> str | None:
 
 Lake.create = after(Lake.create, stored_file)  # type: ignore[method-assign]
 land._run = after(land._run, lambda *_: "landing")
-write._commit_once = after(write._commit_once, lambda _c, _p, _m, target, _w: f"commit {target.path.split('/', 1)[0]} {target.path.rsplit('/', 1)[-1]}")
+write._commit_once = after(
+    write._commit_once,
+    lambda _c, _p, _m, target, _w: f"commit {target.path.split('/', 1)[0]} {target.path.rsplit('/', 1)[-1]}",
+)
 PostgresWarehouse.commit = after(PostgresWarehouse.commit, lambda *_: "load")  # type: ignore[method-assign]
 
 cli.main()

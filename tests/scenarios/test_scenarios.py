@@ -19,6 +19,7 @@ import psycopg
 import pytest
 import yaml
 from deltalake import DeltaTable
+from pydantic import SecretStr
 from pyspark.sql import SparkSession
 
 from jobs.config import Settings, load_project
@@ -66,16 +67,14 @@ class ScenarioSystem:
                 else:
                     shutil.copy(file, target / file.name)
 
-    def run(self, as_of: str) -> RunReport:
-        from pydantic import SecretStr
-
+    def run(self, as_of: datetime) -> RunReport:
         project = load_project(HERE.parents[1], "local")
         settings = Settings(self.home, str(self.lake), SecretStr(self.warehouse), {})
         with ExitStack() as stack:
             session = Session(project, settings, Progress(), stack)
             session.spark = lambda: self.spark
-            when = datetime.fromisoformat(as_of).replace(tzinfo=UTC)
-            return run_pipeline(session.context(self.pipeline, as_of=when), list(project.pipelines[self.pipeline].feeds))
+            context = session.context(self.pipeline, as_of=as_of.replace(tzinfo=UTC))
+            return run_pipeline(context, list(project.pipelines[self.pipeline].feeds))
 
     def seen(self, report: RunReport, wanted: dict[str, Any]) -> dict[str, Any]:
         """What is the case, for the keys of `wanted`."""
@@ -93,7 +92,9 @@ class ScenarioSystem:
 
     def rows(self, name: str) -> list[list[Any]] | str:
         """The rows of a table without `_batch`, sorted; curated and warehouse must agree."""
-        curated = DeltaTable(str(self.lake / "curated" / self.pipeline / name)).to_pyarrow_table().drop_columns(["_batch"])
+        curated = (
+            DeltaTable(str(self.lake / "curated" / self.pipeline / name)).to_pyarrow_table().drop_columns(["_batch"])
+        )
         with psycopg.connect(self.warehouse) as connection:
             names = ", ".join(f'"{column}"' for column in curated.column_names)
             published = connection.execute(f'SELECT {names} FROM "{self.pipeline}"."{name}"').fetchall()  # type: ignore[arg-type]
@@ -103,7 +104,10 @@ class ScenarioSystem:
 
     def rejects(self) -> Iterator[list[Any]]:
         for log in sorted((self.lake / "quarantine" / self.pipeline).glob("*/_delta_log")):
-            for row in sorted(DeltaTable(str(log.parent)).to_pyarrow_table().to_pylist(), key=lambda row: (row["_batch"], row["record"])):
+            for row in sorted(
+                DeltaTable(str(log.parent)).to_pyarrow_table().to_pylist(),
+                key=lambda row: (row["_batch"], row["record"]),
+            ):
                 yield [row["table"], row["record"], *row["reasons"]]
 
 

@@ -28,14 +28,12 @@ def test_all_missing_fields_are_named_with_near_misses() -> None:
 
 @pytest.mark.parametrize("header", [b"id,note,id\n", b"id,Note,ID\n", b"id,,\n"])
 def test_names_that_collide_are_refused(header: bytes) -> None:
-    with pytest.raises(
-        SourceSchemaError, match="expected names that differ whatever their case, got '(id|)', '(id|ID|)'"
-    ):
+    with pytest.raises(SourceSchemaError, match=r"differ whatever their case, got '(id|)', '(id|ID|)'"):
         open_csv([header], "x.csv")
 
 
 def test_a_name_that_the_reader_adds_itself_is_refused() -> None:
-    with pytest.raises(SourceSchemaError, match="got '_record'. Rename it"):
+    with pytest.raises(SourceSchemaError, match=r"got '_record'\. Rename it"):
         open_csv([b"id,_record\n"], "x.csv")
 
 

@@ -1,4 +1,4 @@
-"""Reading against two oracles: Python's csv for tables that were written properly, a character-wise automaton for anything else."""
+"""Reading against two oracles: Python's csv for tables written properly, a character-wise automaton for the rest."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_reads_every_table_as_it_was_written(
 
 
 def automaton(content: bytes) -> tuple[list[tuple[int, bytes, list[str] | None]], int | None]:
-    """Records after the dialect as (offset, raw, fields or None where broken), and where an open quote begins its record.
+    """Records as (offset, raw, fields or None where broken), and where the record of an open quote begins.
 
     Character by character, from the words of the dialect.
     """
@@ -116,7 +116,7 @@ def automaton(content: bytes) -> tuple[list[tuple[int, bytes, list[str] | None]]
             elif char in ("", "\n"):
                 broken = broken or strays % 2 == 1
                 break
-            elif char == "\r" and text[at : at + 1] == "\n" or broken:
+            elif (char == "\r" and text[at : at + 1] == "\n") or broken:
                 continue
             elif char == ",":
                 broken = strays % 2 == 1
@@ -146,6 +146,7 @@ def automaton(content: bytes) -> tuple[list[tuple[int, bytes, list[str] | None]]
     ),
     piece_bytes=PIECES,
 )
+@example(body=b"\n1,a\r", piece_bytes=1 << 20)
 @example(body=b'a"\n', piece_bytes=1)
 @example(body=b'a,b\n1,"', piece_bytes=1)
 def test_any_bytes_at_all_are_told_apart_as_the_dialect_says(body: bytes, piece_bytes: int) -> None:

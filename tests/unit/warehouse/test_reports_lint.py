@@ -35,7 +35,10 @@ def test_all_shipped_reports_can_run() -> None:
         ("SELECT a AS tag FROM s.t", 'tag as a name, which Redshift reserves. Write "tag".'),
         ("SELECT AVG(a) FROM s.t", "Write AVG(CAST(x AS DOUBLE PRECISION))."),
         ("SELECT AVG(CAST(a AS NUMERIC(10, 2))) FROM s.t", "Write AVG(CAST(x AS DOUBLE PRECISION))."),
-        ("SELECT DATEDIFF(week, a, b) FROM s.t", "DATEDIFF in week. Write one of second, minute, hour, day, month, year."),
+        (
+            "SELECT DATEDIFF(week, a, b) FROM s.t",
+            "DATEDIFF in week. Write one of second, minute, hour, day, month, year.",
+        ),
         ("SELECT GETDATE() FROM s.t", "the clock. Write :as_of"),
         ("SELECT CURRENT_DATE FROM s.t", "the clock. Write :as_of"),
         ("SELECT a FROM s.t WHERE b < :since", "the parameter 'since'. Write :as_of, the only one."),
@@ -54,7 +57,7 @@ def test_says_what_is_wrong_and_what_to_write(sql: str, problem: str) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "SELECT \"timestamp\" FROM s.t;\n-- the end\n",
+        'SELECT "timestamp" FROM s.t;\n-- the end\n',
         "WITH t AS (SELECT a FROM s.u) SELECT a FROM t UNION ALL SELECT a FROM s.v",
         "SELECT AVG(a::float), AVG(DISTINCT CAST(a AS DOUBLE PRECISION)) FROM s.t",
         "SELECT a FROM s.t WHERE created_at < :as_of AND a LIKE '100%'",

@@ -1,0 +1,88 @@
+# Everything a person or CI runs. Bare `make` prints this list; every target makes what it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# The first Python that fits; `make PYTHON=…` names another.
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c '$(FITS)' 2>/dev/null && echo "$$p" && break; done)
+UV := .tools/bin/uv
+BIN := .venv/bin
+READY := .venv/.ready
+# A mirror that pip is set to serves uv too.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: setup
+setup: $(READY) ## Make the environment in .venv from the locked, hashed requirements
+
+.PHONY: demo
+demo: $(READY) ## Make two source systems, run them into the warehouse, print the reports
+	@$(BIN)/tidemark sample coupbot
+	@$(BIN)/tidemark sample stackoverflow
+	@$(BIN)/tidemark run coupbot
+	@$(BIN)/tidemark run stackoverflow
+	@for report in reigns votes_called messages_per_channel_per_day posts_by_month top_owners; do \
+	    $(BIN)/tidemark report "$$report"; done
+
+.PHONY: test
+test: $(READY) ## Run the unit, scenario and integration tests
+	@$(BIN)/pytest tests/unit tests/scenarios tests/integration -q
+
+.PHONY: test-faults
+test-faults: $(READY) ## Kill runs at every effect and race them; see that nothing is lost or doubled
+	@$(BIN)/pytest tests/faults -q
+
+.PHONY: check
+check: $(READY) ## Check style, types, import rules and the generated schemas
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy jobs
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m jobs.config.schema --check
+
+.PHONY: fmt
+fmt: $(READY) ## Format the code and fix what can be fixed
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+.PHONY: schema
+schema: $(READY) ## Write conf/schema/ from the models
+	@$(BIN)/python -m jobs.config.schema
+
+.PHONY: lock
+lock: $(UV) ## Lock requirements/*.in again; `make lock UPGRADE=1` takes newer versions
+	@for part in build tools runtime dev; do \
+	    $(UV) pip compile requirements/$$part.in --output-file requirements/$$part.txt --universal --python-version 3.11 \
+	        --generate-hashes --no-header --quiet $(if $(UPGRADE),--upgrade); done
+
+CLEANED = .tidemark .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+.PHONY: clean
+clean: ## Remove the environment, the caches and all local data (.tidemark)
+	@for folder in $(CLEANED); do if [ -e "$$folder" ]; then echo "removing $$folder"; rm -rf "$$folder"; fi; done
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+$(UV): requirements/tools.txt
+	@[ -n "$(PYTHON)" ] || { echo "Making the environment: expected Python 3.11, 3.12 or 3.13, got $$(python3 -V 2>&1 || true)." \
+	    "Install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c '$(FITS)' || { echo "Making the environment: expected Python 3.11, 3.12 or 3.13, got $$($(PYTHON) -V 2>&1)." >&2; exit 1; }
+	@echo "bringing uv into .tools"
+	@rm -rf .tools
+	@$(PYTHON) -m venv .tools || { echo "Making the environment: expected $(PYTHON) to have the module venv." \
+	    "Install it (on Debian and Ubuntu: the package python3-venv)." >&2; exit 1; }
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.txt
+	@touch $@
+
+# pyspark has no wheel: building it takes setuptools, pinned in build.txt. The project itself is built by uv, without a download.
+$(READY): $(UV) pyproject.toml requirements/build.txt requirements/dev.txt
+	@echo "making .venv (the first time about 700 MB are downloaded)"
+	@[ -x $(BIN)/python ] && $(BIN)/python -c '$(FITS)' || $(UV) venv --quiet --clear --python "$$(readlink -f .tools/bin/python)" .venv
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes --build-constraints requirements/build.txt requirements/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
