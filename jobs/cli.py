@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from jobs import printing
 from jobs.config import find_root, load_project
@@ -197,7 +196,7 @@ def _print(as_json: bool, document: dict[str, Any], for_people: Any) -> None:
     if as_json:
         print(json.dumps(document, indent=1, default=str, ensure_ascii=False))
     else:
-        for_people(Console(highlight=False))
+        for_people(printing.console())
 
 
 def _interrupt(*_: object) -> None:

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from jobs.warehouse.reports import Report
 
 
+def console() -> Console:
+    """A terminal's own width; in a file or a pipe, tables are as wide as they need."""
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=400)
+
+
 def error_document(errors: Iterable[TidemarkError]) -> dict[str, Any]:
     return {"errors": [_error(error) for error in errors]}
 

@@ -5,12 +5,36 @@ Created if absent, never overwritten. Every hundredth outcome is followed by a c
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+
 from jobs.batches import Outcome, Plan, Published
 from jobs.errors import LedgerConflictError
 from jobs.ledger.feed_state import FeedState
 from jobs.runtime.storage import Lake
 
 CHECKPOINT_EVERY = 100
+
+
+class _Outcomes(Mapping[int, Outcome]):
+    """A mapping that reads: a feed can have tens of thousands of batches, and a load needs the last few."""
+
+    def __init__(self, ledger: FeedLedger, committed: Sequence[int]) -> None:
+        self._ledger, self._numbers = ledger, dict.fromkeys(committed)
+
+    def __getitem__(self, number: int) -> Outcome:
+        outcome = self._ledger.outcome(number) if number in self._numbers else None
+        if outcome is None:
+            raise KeyError(number)
+        return outcome
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._numbers
 
 
 class FeedLedger:
@@ -37,6 +61,10 @@ class FeedLedger:
     def outcome(self, number: int) -> Outcome | None:
         content = self._lake.read(self._path(number, "outcome"))
         return Outcome.model_validate_json(content) if content else None
+
+    def outcomes(self, committed: Sequence[int]) -> Mapping[int, Outcome]:
+        """The outcomes of these batches, each read when it is asked for."""
+        return _Outcomes(self, committed)
 
     def put_plan(self, plan: Plan) -> None:
         """Claims the number. Raises LedgerConflictError if it is claimed already: the lease was not ours."""

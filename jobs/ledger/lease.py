@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from jobs.batches import Stored
-from jobs.errors import LeaseHeldError, LedgerConflictError, TidemarkError
+from jobs.errors import LeaseHeldError, LedgerConflictError, StorageError, TidemarkError
 from jobs.runtime.processes import Process, is_proven_dead
 from jobs.runtime.storage import Lake
 
@@ -80,7 +80,8 @@ def held_lease(
     try:
         yield epoch + 1
     except TidemarkError:
-        _release(lake, mine)
+        with suppress(StorageError):  # a full disk: what failed first is the news, and our end will free the lease
+            _release(lake, mine)
         raise
     _release(lake, mine)
 

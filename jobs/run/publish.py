@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from jobs.batches import Outcome, Published
-from jobs.errors import LedgerConflictError, TidemarkError
+from jobs.batches import Published
+from jobs.errors import TidemarkError
 from jobs.ledger.feed_ledger import FeedLedger
 from jobs.run.context import RunContext
 from jobs.warehouse.load import Loaded, publish_feed
@@ -32,35 +32,28 @@ def publish(context: RunContext, feeds: list[str]) -> list[PublishedFeed]:
     try:
         with open_warehouse(context.warehouse_url()) as warehouse:
             for feed, ledger in ledgers.items():
-                missing = set(committed[feed]) - warehouse.published_numbers(context.name, feed)
-                if missing:
-                    results.append(_publish_feed(context, warehouse, ledger, committed[feed]))
+                results.append(_publish_feed(context, warehouse, ledger, committed[feed]))
     except TidemarkError as error:
         results.append(PublishedFeed(", ".join(feeds), (), error))
-    return results
+    return [result for result in results if result.loads or result.error]
 
 
 def _publish_feed(
     context: RunContext, warehouse: PostgresWarehouse, ledger: FeedLedger, committed: tuple[int, ...]
 ) -> PublishedFeed:
     loads: list[Loaded] = []
-    outcomes = {number: _outcome(ledger, number) for number in committed}
+    title = f"{context.name}/{ledger.feed} load"
     try:
-        with context.progress.steps(f"{context.name}/{ledger.feed} load", len(committed), "loading") as steps:
-            for loaded in publish_feed(warehouse, context.lake, context.name, ledger.feed, outcomes):
-                memo = Published(load_id=loaded.load_id, published_at=datetime.now(UTC), rows=loaded.rows)
-                ledger.put_published(loaded.number, memo)
-                loads.append(loaded)
-                steps.done(f"published batch {loaded.number}")
+        for loaded in publish_feed(warehouse, context.lake, context.name, ledger.feed, ledger.outcomes(committed)):
+            _put_memo(ledger, loaded.number, loaded.load_id, loaded.rows)
+            loads.append(loaded)
+            context.progress.say(f"{title}: published batch {loaded.number}")
+        if committed and not loads and ledger.published(committed[-1]) is None:  # a loader died before it put its memo
+            _put_memo(ledger, committed[-1], *warehouse.published_load(context.name, ledger.feed, committed[-1]))
     except TidemarkError as error:
         return PublishedFeed(ledger.feed, tuple(loads), error)
     return PublishedFeed(ledger.feed, tuple(loads))
 
 
-def _outcome(ledger: FeedLedger, number: int) -> Outcome:
-    outcome = ledger.outcome(number)
-    if outcome is None:
-        raise LedgerConflictError(
-            f"Loading batch {number} of {ledger.pipeline}/{ledger.feed}: expected its outcome, got none. Was the file removed by hand?"
-        )
-    return outcome
+def _put_memo(ledger: FeedLedger, number: int, load_id: str, rows: dict[str, int]) -> None:
+    ledger.put_published(number, Published(load_id=load_id, published_at=datetime.now(UTC), rows=rows))

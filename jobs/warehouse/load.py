@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from jobs.batches import ExportedTable, ExportManifest, Outcome
 from jobs.errors import LedgerConflictError, LoadRefusedError
 from jobs.runtime.storage import Lake
-from jobs.warehouse.exported_rows import exported_rows
 from jobs.warehouse.postgres import PostgresWarehouse
 from jobs.warehouse.statements import BatchLoad, FailedGuard, StagedTable, load_transaction
 
@@ -34,11 +33,13 @@ def publish_feed(
 ) -> Iterator[Loaded]:
     """Loads what is missing, one batch at a time; what is yielded is committed in the warehouse.
 
+    `committed` holds the committed batches of the feed; only those that are needed are read from it.
+
     Raises:
         LedgerConflictError: the warehouse was filled from another lake.
         LoadRefusedError: the warehouse's guards or types refuse a batch; it and the later ones stay out.
     """
-    numbers = sorted(number for number, outcome in committed.items() if outcome.status == "committed")
+    numbers = sorted(committed)
     while True:
         attempts = warehouse.published_attempts(pipeline, feed)
         _require_the_same_lake(pipeline, feed, attempts, committed)
@@ -52,6 +53,8 @@ def publish_feed(
 def _load_batch(
     warehouse: PostgresWarehouse, lake: Lake, pipeline: str, feed: str, number: int, outcome: Outcome, earlier: int
 ) -> Loaded:
+    from jobs.warehouse.exported_rows import exported_rows  # Arrow: only where there is something to load
+
     exported = {} if outcome.export is None else _exported_tables(lake, outcome.export)
     contracts = {name: table.contract for name, table in exported.items()}
     warehouse.prepare(pipeline, contracts)
@@ -91,13 +94,11 @@ def _require_the_same_lake(
     pipeline: str, feed: str, attempts: Mapping[int, str], committed: Mapping[int, Outcome]
 ) -> None:
     """Batch numbers start again in a new lake: without this check its first batches would pass for loaded."""
-    foreign = [
-        n for n, attempt in sorted(attempts.items()) if n in committed and (committed[n].attempt or "") != attempt
-    ]
-    if foreign:
+    newest = max((number for number in attempts if number in committed), default=None)
+    if newest is not None and (committed[newest].attempt or "") != attempts[newest]:
         raise LedgerConflictError(
             f"Loading {pipeline}.{feed}: expected the warehouse to hold the batches of this lake, got another lake's "
-            f"batches {foreign[:5]}. Use the lake that filled it, or drop the schema {pipeline!r} in the warehouse and "
+            f"batch {newest}. Use the lake that filled it, or drop the schema {pipeline!r} in the warehouse and "
             "run the pipeline again to load everything."
         )
 

@@ -12,11 +12,9 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
-import pyarrow as pa
 from psycopg.conninfo import conninfo_to_dict
 
 from jobs.config.pipeline import Table
@@ -24,6 +22,9 @@ from jobs.errors import ConfigError
 from jobs.warehouse.postgres_errors import explained, login_error, warehouse_errors
 from jobs.warehouse.postgres_tables import ExistingColumn, create_loads, create_staging, table_changes
 from jobs.warehouse.statements import LOADS, Dialect, FailedGuard, failed_guard, literal, quoted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _STAGING = re.compile(r"tidemark_staging_.*_([0-9a-f]{12})_[0-9]+")
 
@@ -105,6 +106,8 @@ class PostgresWarehouse:
 
     def copy(self, pipeline: str, staging: str, batches: Iterable[pa.RecordBatch]) -> None:
         """Adds the rows to a staging table, all or none. Raises LoadRefusedError for a text with U+0000, among others."""
+        import adbc_driver_postgresql.dbapi as adbc  # brings pandas: 1.5 s that a run with nothing new does not have
+
         try:
             with adbc.connect(self._url) as connection, connection.cursor() as cursor:
                 for batch in batches:

@@ -85,7 +85,9 @@ class System:
                 found["/".join(log.parts[-4:-1])] = sorted(repr(sorted(row.items())) for row in rows)
         with running_postgres(self.home) as server, psycopg.connect(server.url("warehouse")) as connection:
             tables = connection.execute(
-                "SELECT table_name FROM information_schema.tables WHERE table_schema = %s ORDER BY 1", [pipeline]
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = %s "
+                "AND table_name NOT LIKE 'tidemark_staging_%%' ORDER BY 1",  # of a killed loader: the next load drops them
+                [pipeline],
             ).fetchall()
             for (table,) in tables:
                 wanted = "feed, n" if table == "tidemark_loads" else "*"

@@ -401,17 +401,16 @@ def test_a_missing_table_or_column_is_refused_with_what_may_be_meant(postgres_se
 
 def test_one_field_may_have_two_types(postgres_server: EmbeddedPostgres) -> None:
     url = postgres_server.url("two_types")
-    run(
-        url,
-        "CREATE TABLE posts (id int, at timestamp, n int)",
-        "INSERT INTO posts VALUES (1, '2024-01-02 03:04:05.5', 70000)",
-    )
-    fields = {"at_text": "text", "at_time": "timestamp", "n_text": "varchar(5)", "n_number": "int"}
+    rows = "(1, '2024-01-02 03:04:05.5+00', 70000), (2, 'infinity', 7)"
+    run(url, "CREATE TABLE posts (id int, at timestamptz, n int)", f"INSERT INTO posts VALUES {rows}")
+    fields = {"at_time": "timestamp", "at_text": "text", "n_number": "int", "n_text": "varchar(5)"}
     table = contract(
         "public.posts", {name: {"type": kind, "from": name.split("_")[0]} for name, kind in fields.items()}
     )
-    expected = ["2024-01-02 03:04:05.5", datetime(2024, 1, 2, 3, 4, 5, 500_000, UTC), "70000", 70000]
-    assert [land(url, table).accepted[1][name] for name in fields] == expected
+    landed = land(url, table)
+    expected = [datetime(2024, 1, 2, 3, 4, 5, 500_000, UTC), "2024-01-02 03:04:05.5+00", 70000, "70000"]
+    assert [landed.accepted[1][name] for name in fields] == expected
+    assert landed.reasons == {2: ["at_time: expected timestamp, got 'infinity'"]}
 
 
 def test_local_times_follow_the_zone_of_the_feed(postgres_server: EmbeddedPostgres) -> None:
