@@ -71,9 +71,10 @@ def _drain(context: RunContext, ledger: FeedLedger, ended: list[tuple[Plan, Outc
             context.progress.say(f"{ledger.feed}: resuming batch {plan.number} of run {plan.run_id}")
         with spark_errors(f"Curating batch {plan.number} of {plan.pipeline}/{plan.feed}"):
             outcome = _finish(context, plan, state)
+        is_refused = outcome.status == "void" and not state.undo_started
         state = ledger.put_outcome(plan.number, outcome, state)
         ended.append((plan, outcome))
-        if outcome.status == "void":
+        if is_refused:
             raise BatchRefusedError(outcome.reason)
 
 

@@ -99,9 +99,7 @@ class Site:
 
     def published(self) -> list[Row]:
         with psycopg.connect(self.warehouse) as connection:
-            return connection.execute(
-                f"SELECT {', '.join(COLUMNS)} FROM stackoverflow.posts ORDER BY id"  # type: ignore[arg-type]
-            ).fetchall()
+            return connection.execute(f"SELECT {', '.join(COLUMNS)} FROM stackoverflow.posts ORDER BY id").fetchall()
 
     def report(self, name: str) -> list[Row]:
         with open_warehouse(self.warehouse) as warehouse:

@@ -42,13 +42,11 @@ def posts(url: str) -> str:
 def run(url: str, *statements: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in statements:
-            connection.execute(statement)  # type: ignore[arg-type]
+            connection.execute(statement)
 
 
-def read_of(most: int = 100_000, lookback: int | None = None, **keys: str) -> Read:
-    return Read.model_validate(
-        {"table": "public.posts", "cursor": "id", "max_rows_per_batch": most, "lookback_ids": lookback, **keys}
-    )
+def read_of(most: int = 100_000, lookback: int | None = None, table: str = "public.posts", cursor: str = "id") -> Read:
+    return Read.model_validate({"table": table, "cursor": cursor, "max_rows_per_batch": most, "lookback_ids": lookback})
 
 
 def contract(read: Read) -> Table:
@@ -104,9 +102,9 @@ def write_until(url: str, stop: Event, seed: int) -> None:
             if ending != "PREPARE":
                 connection.execute(ending)
                 continue
-            connection.execute(f"PREPARE TRANSACTION '{name}'")  # type: ignore[arg-type]
+            connection.execute(f"PREPARE TRANSACTION '{name}'")
             time.sleep(random.choice((0.05, 0.4)))
-            connection.execute(f"COMMIT PREPARED '{name}'")  # type: ignore[arg-type]
+            connection.execute(f"COMMIT PREPARED '{name}'")
 
 
 def test_no_row_that_commits_late_is_passed_over(posts: str) -> None:
@@ -206,7 +204,11 @@ def test_a_transaction_that_is_prepared_while_a_claim_waits_still_holds_back(pos
         late.execute("BEGIN")
         late.execute("INSERT INTO posts DEFAULT VALUES")
         run(posts, "INSERT INTO posts DEFAULT VALUES")
-        held = claim(posts, wait=1, say=lambda _: late.execute("PREPARE TRANSACTION 'meanwhile'") and None)
+
+        def prepare(_: str) -> None:
+            late.execute("PREPARE TRANSACTION 'meanwhile'")
+
+        held = claim(posts, wait=1, say=prepare)
         late.execute("COMMIT PREPARED 'meanwhile'")
     assert isinstance(held, HeldBack)
     assert held.open_transactions[0].startswith("prepared transaction meanwhile")
@@ -265,20 +267,20 @@ def test_ids_of_an_ascending_sequence_need_none(url: str, ids: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "expected"),
+    ("table", "cursor", "expected"),
     [
-        ({"table": "public.post"}, "Reading public.post: .* got none \\(near: public.posts\\)"),
-        ({"cursor": "Id"}, "expected an integer column 'Id', got none \\(near: id\\)"),
-        ({"cursor": "body"}, "expected an integer column 'body', got text"),
+        ("public.post", "id", "Reading public.post: .* got none \\(near: public.posts\\)"),
+        ("public.posts", "Id", "expected an integer column 'Id', got none \\(near: id\\)"),
+        ("public.posts", "body", "expected an integer column 'body', got text"),
     ],
 )
 def test_a_missing_table_or_cursor_is_refused_by_look_and_claim(
     posts: str, keys: dict[str, str], expected: str
 ) -> None:
     with source_session(posts, "ids") as session, pytest.raises(SourceSchemaError, match=expected):
-        pending_tables(session, {"posts": read_of(**keys)}, {})
+        pending_tables(session, {"posts": read_of(table=table, cursor=cursor)}, {})
     with pytest.raises(SourceSchemaError, match=expected):
-        claim(posts, read=read_of(lookback=1, **keys))
+        claim(posts, read=read_of(lookback=1, table=table, cursor=cursor))
 
 
 def test_a_refused_password_is_not_shown(posts: str) -> None:

@@ -152,7 +152,7 @@ def typed_source(postgres_server: EmbeddedPostgres) -> str:
     with psycopg.connect(url, autocommit=True) as connection:
         for number, (source_type, literal) in enumerate(CASES, start=1):
             query = f"INSERT INTO every_type (id, {COLUMNS[source_type]}) VALUES (%s, %s)"
-            connection.execute(query, [number, literal])  # type: ignore[arg-type]
+            connection.execute(query, [number, literal])
     return url
 
 
@@ -160,7 +160,7 @@ def run(url: str, *statements: str) -> None:
     """Executes the statements as they are, in UTF-8."""
     with psycopg.connect(url, autocommit=True, client_encoding="utf8") as connection:
         for statement in statements:
-            connection.execute(statement)  # type: ignore[arg-type]
+            connection.execute(statement)
 
 
 def contract(source_table: str, columns: dict[str, Any], cursor: str = "id") -> Table:
@@ -208,7 +208,7 @@ def text_on_the_wire(url: str, source_type: str) -> dict[int, str]:
     column = COLUMNS[source_type]
     query = f"SELECT id, {column} FROM every_type WHERE num_nonnulls({column}) = 1"
     with psycopg.connect(url, client_encoding="utf8", options=settings) as connection:
-        result = connection.execute(query).pgresult  # type: ignore[arg-type]
+        result = connection.execute(query).pgresult
     assert result is not None
     rows = [(result.get_value(row, 0), result.get_value(row, 1)) for row in range(result.ntuples)]
     return {int(number or 0): (text or b"").decode() for number, text in rows}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.contracts.judging import REFUSED, differences, judge, read_as
@@ -18,7 +18,8 @@ from tests.unit.contracts.judging import REFUSED, differences, judge, read_as
 INTEGERS = {"smallint": 2**15, "int": 2**31, "bigint": 2**63}
 NUMERICS = [(5, 2), (5, 0), (3, 3), (10, 2), (18, 6), (38, 0), (38, 10), (38, 38)]
 DIGITS = set("0123456789")
-FEW = settings(max_examples=5, deadline=None)
+# Without shrinking: what differs is shown value by value.
+FEW = settings(max_examples=5, deadline=None, phases=[Phase.explicit, Phase.generate])
 
 
 def frames(texts: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:

@@ -10,13 +10,13 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from jobs.contracts.contract import REJECTED, RowContract, contract_digest, landing_schema
 from tests.unit.contracts.judging import REFUSED, differences, judge, piece, read_as, table
 
-FEW = settings(max_examples=8, deadline=None)
+FEW = settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.generate])
 WORDS = st.text(st.sampled_from(" \t\n\u00a0\u3000\x0b\x85\u200baÄéßK") | st.characters(codec="utf-8"), max_size=6)
 ANYTHING = st.text(st.sampled_from("\"'\\\n\r\0{}[],:;é😀\u2028\u2029") | st.characters(codec="utf-8"), max_size=9)
 

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from jobs.batches import Outcome, Published
@@ -101,7 +101,7 @@ BATCHES = st.builds(
 
 @pytest.mark.parametrize("every", [1, 3, 100])
 @given(history=st.lists(BATCHES, min_size=4, max_size=9))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.generate])
 def test_the_state_is_what_a_bookkeeper_has_whatever_the_checkpoints(every: int, history: list[Batch]) -> None:
     books = Books()
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:

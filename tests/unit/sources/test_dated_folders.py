@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from jobs.config.pipeline import CsvFeed
@@ -148,7 +148,7 @@ def test_a_day_begins_at_midnight_in_the_time_zone_of_the_feed(lake: Lake) -> No
     "timezone", ["UTC", "Europe/Berlin", "America/Sao_Paulo", "Asia/Kolkata", "Pacific/Kiritimati"]
 )
 @given(days=st.lists(st.dates(date(1971, 1, 1), date(2037, 12, 31)), min_size=20, max_size=30, unique=True))
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3, deadline=None, phases=[Phase.explicit, Phase.generate])
 def test_the_keys_of_a_day_are_those_under_which_it_is_found(
     timezone: str, days: list[date], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
