@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,25 @@ def fail(*_: Any, **__: Any) -> None:
     raise StorageError("Writing: expected room, got none. Free space.")
 
 
-@pytest.fixture
-def system(
-    tmp_path: Path, spark: SparkSession, postgres_server: EmbeddedPostgres, request: pytest.FixtureRequest
+@pytest.fixture(scope="module")
+def one_night(
+    tmp_path_factory: pytest.TempPathFactory, spark: SparkSession, postgres_server: EmbeddedPostgres
 ) -> CoupbotSystem:
-    """One night applied, the second delivered."""
-    found = CoupbotSystem(tmp_path, spark, postgres_server.url(f"abandon_{abs(hash(request.node.name)) % 10**9}"))
+    """One night applied, the second delivered; to be copied, not used."""
+    found = CoupbotSystem(tmp_path_factory.mktemp("one_night"), spark, postgres_server.url("abandon"))
     found.deliver("2024-03-01", "Ann,1\nBob,2")
+    with pytest.raises(UsageError, match="got none"):
+        abandon(found.context(), "snapshot", undo=False)
     assert found.run().exit_code == 0
     found.deliver("2024-03-02", "Ann,1\nBob,2\nCid,3")
     return found
+
+
+@pytest.fixture
+def system(one_night: CoupbotSystem, tmp_path: Path, postgres_server: EmbeddedPostgres) -> CoupbotSystem:
+    """A copy with a warehouse of its own, which holds nothing yet."""
+    shutil.copytree(one_night.home, tmp_path, dirs_exist_ok=True)
+    return CoupbotSystem(tmp_path, one_night.spark, postgres_server.url(f"abandon_{tmp_path.name}"))
 
 
 def test_a_batch_without_a_commit_becomes_void_and_is_taken_again(
@@ -87,8 +97,3 @@ def test_the_next_run_finishes_an_undo_that_was_cut_off(system: CoupbotSystem, m
     assert report.exit_code == 0
     assert system.ended() == ["committed", "void", "committed"]
     assert (system.members(), system.batches_of_messages()) == (["Ann", "Bob", "Cid"], {3})
-
-
-def test_there_must_be_something_to_abandon(system: CoupbotSystem) -> None:
-    with pytest.raises(UsageError, match="got none"):
-        abandon(system.context(), "snapshot", undo=False)

@@ -275,7 +275,7 @@ def test_ids_of_an_ascending_sequence_need_none(url: str, ids: str) -> None:
     ],
 )
 def test_a_missing_table_or_cursor_is_refused_by_look_and_claim(
-    posts: str, keys: dict[str, str], expected: str
+    posts: str, table: str, cursor: str, expected: str
 ) -> None:
     with source_session(posts, "ids") as session, pytest.raises(SourceSchemaError, match=expected):
         pending_tables(session, {"posts": read_of(table=table, cursor=cursor)}, {})
