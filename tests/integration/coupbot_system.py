@@ -48,8 +48,8 @@ class CoupbotSystem:
         rows = DeltaTable(str(self.home / "lake/curated/coupbot/roster")).to_pyarrow_table().to_pylist()
         return sorted(row["member_name"] for row in rows)
 
-    def batches_of_messages(self) -> set[int]:
-        table = DeltaTable(str(self.home / "lake/curated/coupbot/message_logs")).to_pyarrow_table()
+    def batches_of_members(self) -> set[int]:
+        table = DeltaTable(str(self.home / "lake/curated/coupbot/roster")).to_pyarrow_table()
         return set(table["_batch"].to_pylist())
 
     def ended(self) -> list[str]:
