@@ -24,12 +24,11 @@ setup: $(READY) ## Make the environment in .venv from the locked, hashed require
 
 .PHONY: demo
 demo: $(READY) ## Make two source systems, run them into the warehouse, print the reports
-	@$(BIN)/tidemark sample coupbot
-	@$(BIN)/tidemark sample stackoverflow
-	@$(BIN)/tidemark run coupbot
-	@$(BIN)/tidemark run stackoverflow
-	@for report in reigns votes_called messages_per_channel_per_day posts_by_month top_owners; do \
-	    $(BIN)/tidemark report "$$report"; done
+	@for pipeline in coupbot stackoverflow; do \
+	    $(BIN)/tidemark sample $$pipeline --day 1 --rows 2000; \
+	    $(BIN)/tidemark run $$pipeline --as-of 2024-03-02; done
+	@for report in reigns votes_called posts_by_month top_owners; do $(BIN)/tidemark report $$report --as-of 2024-03-02; done
+	@$(BIN)/tidemark status
 
 .PHONY: test
 test: $(READY) ## Run the unit, scenario and integration tests

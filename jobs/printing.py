@@ -114,6 +114,8 @@ def print_run(console: Console, report: RunReport) -> None:
             f"{report.pipeline}/{feed.feed}: {_count(len(committed), 'batch', 'batches')} committed, "
             f"{_count(quarantined, 'record', 'records')} quarantined, {filtered} filtered"
         )
+        if quarantined:
+            console.print(f"  the rejected records: quarantine/{report.pipeline}/{feed.feed} in the lake (Delta)")
     for published in report.published:
         console.print(
             f"{report.pipeline}/{published.feed}: {_count(len(published.loads), 'batch', 'batches')} published"
