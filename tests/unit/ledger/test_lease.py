@@ -106,6 +106,19 @@ def test_a_lease_is_released_after_a_tidemark_error(lake: Lake) -> None:
     assert current_holder(lake, "shop", "database") == (1, None)
 
 
+def test_what_failed_first_is_told_when_the_release_fails_too(lake: Lake) -> None:
+    """On a full disk neither works; the end of this process frees the lease."""
+    mine = holding(process())
+    blocked = Path(lake.uri("ledger/shop/database/lease/00000001.released.json#1"))
+    with (
+        pytest.raises(StorageError, match="the first error"),
+        held_lease(lake, "shop", "database", mine, lambda: False, print),
+    ):
+        blocked.mkdir()  # where the storage prepares the file
+        raise StorageError("the first error")
+    assert current_holder(lake, "shop", "database") == (1, mine)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, SystemExit])
 def test_a_lease_stays_after_anything_else(lake: Lake, error: type[BaseException]) -> None:
     """A commit may still be under way in the JVM."""
