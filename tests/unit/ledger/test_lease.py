@@ -106,15 +106,18 @@ def test_a_lease_is_released_after_a_tidemark_error(lake: Lake) -> None:
     assert current_holder(lake, "shop", "database") == (1, None)
 
 
-def test_what_failed_first_is_told_when_the_release_fails_too(lake: Lake) -> None:
+def test_what_failed_first_is_told_when_the_release_fails_too(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a full disk neither works; the end of this process frees the lease."""
     mine = holding(process())
-    blocked = Path(lake.uri("ledger/shop/database/lease/00000001.released.json#1"))
+
+    def full(path: str, content: bytes) -> bool:
+        raise StorageError(f"no space for {path}")
+
     with (
         pytest.raises(StorageError, match="the first error"),
         held_lease(lake, "shop", "database", mine, lambda: False, print),
     ):
-        blocked.mkdir()  # where the storage prepares the file
+        monkeypatch.setattr(lake, "create", full)
         raise StorageError("the first error")
     assert current_holder(lake, "shop", "database") == (1, mine)
 
