@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
 
 from jobs.config.pipeline import Table
 from jobs.contracts.contract import RowContract, Verdict
 
 REFUSED = "refused"
+# Without shrinking: what differs is shown value by value.
+FEW = settings(max_examples=5, deadline=None, phases=[Phase.explicit, Phase.generate])
+WORDS = st.text(st.sampled_from(" \t\n\u00a0\u3000\x0b\x85\u200baÄéßK") | st.characters(codec="utf-8"), max_size=6)
 
 
 def table(columns: Mapping[str, Any]) -> Table:
@@ -57,3 +62,9 @@ def differences(texts: Sequence[Any], found: Sequence[Any], expected: Sequence[A
         for text, got, want in zip(texts, found, expected, strict=True)
         if (repr(got) != repr(want) and got != want) or type(got) is not type(want)
     }
+
+
+def reasons(columns: Mapping[str, Any], fields: Mapping[str, Any], **how: Any) -> dict[int, list[str]]:
+    """Record number → its reasons."""
+    rejected = judge(columns, fields, **how).rejected
+    return dict(zip(rejected["record"].to_pylist(), rejected["reasons"].to_pylist(), strict=True))

@@ -9,17 +9,16 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.contracts.judging import REFUSED, differences, read_as
+from tests.unit.contracts.judging import FEW, REFUSED, differences, read_as
 from tests.unit.contracts.test_casts import broken
 
 WRITTEN = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(Z| ?UTC| ?([+-])(\d\d)(?::?(\d\d))?)?", re.ASCII
 )
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Pacific/Apia"]
-FEW = settings(max_examples=5, deadline=None, phases=[Phase.explicit, Phase.generate])
 
 
 def instant_of(text: str, zone: ZoneInfo) -> Any:

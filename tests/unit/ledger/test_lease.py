@@ -6,7 +6,6 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -15,11 +14,6 @@ from jobs.ledger import lease
 from jobs.ledger.lease import Holder, current_holder, held_lease, new_holder, refuse_if_held
 from jobs.runtime.processes import Process, process
 from jobs.runtime.storage import Lake
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(str(tmp_path / "lake"))
 
 
 @pytest.fixture(autouse=True)
