@@ -32,7 +32,7 @@ def feed_faults(pipeline: Pipeline, document: Document) -> Iterator[Fault]:
         if isinstance(feed, CsvFeed) and (fault := path_fault(feed.path)):
             yield Fault(("feeds", name, "path"), *fault)
         if isinstance(feed, CsvFeed):
-            yield from _one_kind_of_load(name, pipeline.tables_of(name))
+            yield from _whole_nights(pipeline.tables_of(name))
         yield from _fits_one_transaction(name, pipeline.tables_of(name))
     for name, table in pipeline.tables.items():
         if table.feed not in document.names("feeds"):
@@ -53,18 +53,17 @@ def _names(pipeline: Pipeline, document: Document) -> Iterator[Fault]:
             yield Fault(("tables", name), "a name without tidemark_", repr(name), "Such tables are Tidemark's own.")
 
 
-def _one_kind_of_load(feed: str, tables: dict[str, Table]) -> Iterator[Fault]:
-    """A batch is one dated folder for all tables. An older folder is consumed unread for `replace`: the rows that it holds
-    for `insert` would vanish."""
-    if len({table.load.mode for table in tables.values()}) > 1:
-        for name, table in tables.items():
-            if table.load.mode != "replace":
-                yield Fault(
-                    ("tables", name, "load", "mode"),
-                    f"replace, as in other tables of feed {feed!r}",
-                    repr(table.load.mode),
-                    "An older folder is skipped for replace, and this table would lose its rows: give it a feed of its own.",
-                )
+def _whole_nights(tables: dict[str, Table]) -> Iterator[Fault]:
+    """A batch of dated folders is the newest night for all tables; an older folder is consumed unread. Rows that it holds for any
+    other mode than `replace` would vanish."""
+    for name, table in tables.items():
+        if table.load.mode != "replace":
+            yield Fault(
+                ("tables", name, "load", "mode"),
+                "replace, for a table of dated folders",
+                repr(table.load.mode),
+                "Of several folders only the newest is read, so this table would lose rows.",
+            )
 
 
 def _fits_one_transaction(feed: str, tables: dict[str, Table]) -> Iterator[Fault]:

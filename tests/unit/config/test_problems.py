@@ -112,7 +112,7 @@ BROKEN = [
     (FILES, "      age:", "      ctid:", 13, "tables.people.columns.ctid", "system column"),
     (FILES, "  visits:", "  tidemark_loads:", 14, "tables.tidemark_loads", "Tidemark's own"),
     (FILES, "    load: {mode: replace, min_rows: 0}", "    key: [at]\n    load: {mode: insert}", 19,
-     "tables.visits.load.mode", "give it a feed of its own"),
+     "tables.visits.load.mode", "this table would lose rows"),
     (FILES, "    key: [id]", "    key: [id]\n    read: {table: a.b, cursor: id}", 10, "tables.people.read", "csv feed"),
     (FILES, "[first]", "[frist]", 20, "reports[0]", "Did you mean 'first'?"),
     (FILES, "[first]", "[first, first]", 20, "reports[1]", "a report that no other line lists"),
