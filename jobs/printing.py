@@ -90,22 +90,13 @@ def run_document(report: RunReport) -> dict[str, Any]:
 def print_run(console: Console, report: RunReport) -> None:
     """One line per table and batch, then what was published and what stands in the way."""
     rows = [
-        (
-            feed.feed,
-            plan.number,
-            outcome.status,
-            name,
-            written.written,
-            written.unchanged,
-            written.superseded,
-            written.rows,
-        )
+        (plan.number, f"{feed.feed}.{name}", written.written, written.unchanged, written.superseded, written.rows)
         for feed in report.curated
         for plan, outcome in feed.batches
         for name, written in outcome.written.items()
     ]
     if rows:
-        print_table(console, ("feed", "batch", "", "table", "written", "unchanged", "superseded", "rows now"), rows)
+        print_table(console, ("batch", "table", "written", "unchanged", "superseded", "rows"), rows)
     for feed in report.curated:
         committed = [outcome for _, outcome in feed.batches if outcome.status == "committed"]
         filtered = sum(table.filtered for outcome in committed for table in outcome.landed.values())
@@ -174,7 +165,6 @@ def print_status(console: Console, tables: Sequence[TableStatus]) -> None:
     rows = [
         (
             f"{table.pipeline}.{table.table}",
-            table.feed,
             table.committed,
             table.void,
             table.rows,
@@ -185,18 +175,7 @@ def print_status(console: Console, tables: Sequence[TableStatus]) -> None:
         )
         for table in tables
     ]
-    heads = (
-        "table",
-        "feed",
-        "committed",
-        "void",
-        "rows",
-        "quarantined",
-        "published up to",
-        "open batch",
-        "last batch (UTC)",
-    )
-    print_table(console, heads, rows)
+    print_table(console, ("table", "batches", "void", "rows", "rejected", "published", "open", "last (UTC)"), rows)
 
 
 def report_document(name: str, table: Report) -> dict[str, Any]:
@@ -240,7 +219,7 @@ def print_config(console: Console, project: Project) -> None:
 def print_table(console: Console, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Numbers to the right, all else to the left; NULL as nothing."""
     rows = list(rows)
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, head in enumerate(heads):
         is_number = any(isinstance(row[index], int | float) or hasattr(row[index], "as_tuple") for row in rows)
         table.add_column(head, justify="right" if is_number else "left", overflow="fold")
