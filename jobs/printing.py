@@ -222,7 +222,7 @@ def print_table(console: Console, heads: Sequence[str], rows: Iterable[Sequence[
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, head in enumerate(heads):
         is_number = any(isinstance(row[index], int | float) or hasattr(row[index], "as_tuple") for row in rows)
-        table.add_column(head, justify="right" if is_number else "left", overflow="fold")
+        table.add_column(head, justify="right" if is_number else "left", overflow="fold", no_wrap=index == 0)
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     console.print(table, markup=False)
