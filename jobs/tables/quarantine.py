@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql.types import ArrayType, LongType, StringType, StructField, StructType
 
 from jobs.tables.commits import BatchCommit
@@ -38,7 +38,3 @@ def write(rejected: DataFrame, address: str) -> None:
 
 def written_rows(commit: BatchCommit) -> int:
     return commit.metrics["numOutputRows"]
-
-
-def no_rejects(spark: SparkSession) -> DataFrame:
-    return spark.createDataFrame([], REJECTED_SCHEMA)

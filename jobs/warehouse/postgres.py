@@ -49,10 +49,6 @@ class PostgresWarehouse:
         self._url = url
         self._where = where
 
-    def published_numbers(self, pipeline: str, feed: str) -> set[int]:
-        """The batches that the warehouse has; none if the pipeline was never loaded. One query."""
-        return set(self.published_attempts(pipeline, feed))
-
     def published_attempts(self, pipeline: str, feed: str) -> dict[int, str]:
         """By batch number, the attempt whose rows were loaded."""
         query = f"SELECT n, attempt FROM {quoted(pipeline, LOADS)} WHERE feed = {literal(feed)}"
