@@ -12,7 +12,7 @@ BAD_FROM_ROWS = 100
 
 @dataclass(frozen=True)
 class SampleTable:
-    """One delivery: `where` is a key of the lake or a table of the source. `rows` counts `bad` ones too.
+    """One delivery: `where` is a key of the lake, a folder with its number of objects, or a table of the source. `rows` counts `bad` ones too.
 
     `is_new` is False if the same delivery was there already; nothing was written, `rows` is what would have been.
     """

@@ -6,20 +6,17 @@ A day adds posts above all earlier ids. Never touches a table that it has not ma
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from random import Random
 
-import psycopg
+from psycopg import sql
 
-from jobs.errors import SourceUnavailableError, UsageError
 from jobs.samples.report import BAD_FROM_ROWS, SampleReport, SampleTable, date_of
+from jobs.samples.source_database import Source, number, sample_source
 from jobs.samples.words import UGLY_TEXTS, sentences
 
-_MADE_BY = "Sample data of Tidemark"
-_LOCK = 20_240_302
 _CREATE = """
-CREATE TABLE IF NOT EXISTS public.posts (
+CREATE TABLE public.posts (
     id bigint PRIMARY KEY,
     post_type_id smallint NOT NULL,
     accepted_answer_id bigint,
@@ -57,55 +54,29 @@ def write_day(url: str, rows: int, day: int) -> SampleReport:
         SourceUnavailableError: the database cannot be reached or written.
     """
     tables = []
-    with _database_errors(), psycopg.connect(url, connect_timeout=10) as connection:
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        _create_table(connection)
+    with sample_source("stackoverflow", url, {"posts": _CREATE}) as source:
         for each in range(1, day + 1):
-            is_new = not _has_posts_of(connection, each)
+            is_new = not _has_posts_of(source, each)
             if is_new:
-                _insert_day(connection, rows, each)
+                _insert_day(source, rows, each)
+                source.commit()
             bad = _BAD_KINDS if rows >= BAD_FROM_ROWS else 0
             if is_new or each == day:
                 tables.append(SampleTable("posts", f"public.posts of {date_of(each)}", rows, bad, is_new))
     return SampleReport("stackoverflow", day, tuple(tables))
 
 
-@contextmanager
-def _database_errors() -> Iterator[None]:
-    try:
-        yield
-    except psycopg.Error as error:
-        raise SourceUnavailableError(
-            f"Making the sample of stackoverflow: expected its Postgres to take new posts, got {str(error).strip()!r}. "
-            "Check TIDEMARK_CONN_STACKOVERFLOW_URL if it is set, then run the same command again."
-        ) from error
+def _has_posts_of(source: Source, day: int) -> bool:
+    query = sql.SQL(
+        "SELECT CAST(EXISTS (SELECT FROM public.posts WHERE creation_date >= %s AND creation_date < %s) AS int)"
+    )
+    return number(source, query, *_bounds(day)) == 1
 
 
-def _create_table(connection: psycopg.Connection[tuple[object, ...]]) -> None:
-    found = connection.execute("SELECT obj_description(to_regclass('public.posts')), to_regclass('public.posts')::text")
-    comment, table = found.fetchone() or (None, None)
-    if table is None:
-        connection.execute(_CREATE)
-        connection.execute(f"COMMENT ON TABLE public.posts IS '{_MADE_BY}'")
-    elif comment != _MADE_BY:
-        raise UsageError(
-            f"Making the sample of stackoverflow: expected table public.posts to be absent or commented {_MADE_BY!r}, "
-            f"got comment {comment!r}. It looks like real data. "
-            "Unset TIDEMARK_CONN_STACKOVERFLOW_URL to use the embedded Postgres."
-        )
-
-
-def _has_posts_of(connection: psycopg.Connection[tuple[object, ...]], day: int) -> bool:
-    start, end = _bounds(day)
-    query = "SELECT 1 FROM public.posts WHERE creation_date >= %s AND creation_date < %s LIMIT 1"
-    return connection.execute(query, [start, end]).fetchone() is not None
-
-
-def _insert_day(connection: psycopg.Connection[tuple[object, ...]], rows: int, day: int) -> None:
-    highest = connection.execute("SELECT coalesce(max(id), 0) FROM public.posts").fetchone()
-    assert highest is not None
-    with connection.cursor().copy("COPY public.posts FROM STDIN") as copy:
-        for post in _posts(rows, day, int(str(highest[0]))):
+def _insert_day(source: Source, rows: int, day: int) -> None:
+    highest = number(source, sql.SQL("SELECT coalesce(max(id), 0) FROM public.posts"))
+    with source.cursor().copy("COPY public.posts FROM STDIN") as copy:
+        for post in _posts(rows, day, highest):
             copy.write_row(post)
 
 

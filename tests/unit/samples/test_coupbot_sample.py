@@ -145,8 +145,8 @@ def test_holds_the_values_that_broke_the_first_pipeline(tmp_path: Path) -> None:
 
 
 def test_a_pipeline_without_a_sample_is_refused_by_naming_those_that_have_one(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="coupbot or stackoverflow"):
-        make_sample("shop", 1, 10, Lake(str(tmp_path)), no_source)
+    with pytest.raises(UsageError, match="coupbot, shop, fflogs, social, stackoverflow"):
+        make_sample("bakery", 1, 10, Lake(str(tmp_path)), no_source)
 
 
 @pytest.mark.parametrize(("day", "rows"), [(0, 10), (1, 0)])

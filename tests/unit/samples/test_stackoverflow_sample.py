@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 
 from jobs.errors import UsageError
-from jobs.runtime.embedded_postgres import EmbeddedPostgres, running_postgres
 from jobs.runtime.storage import Lake
 from jobs.samples.generate import make_sample
 from jobs.samples.report import SampleReport
 
 ROWS = 300
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    with running_postgres(tmp_path_factory.mktemp("home")) as running:
-        yield running
-
-
-@pytest.fixture
-def url(postgres: EmbeddedPostgres, request: pytest.FixtureRequest) -> str:
-    return postgres.url(fresh_name(request.node.name))
-
-
-def fresh_name(text: str) -> str:
-    return "t" + hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@pytest.fixture
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    return Lake(str(tmp_path_factory.mktemp("lake")))
 
 
 def deliver(lake: Lake, url: str, day: int, rows: int = ROWS) -> SampleReport:
@@ -51,13 +28,12 @@ def all_posts(url: str) -> list[tuple[Any, ...]]:
     return rows_of(url, "SELECT posts::text FROM posts ORDER BY id")
 
 
-def test_the_same_days_give_the_same_posts(lake: Lake, url: str, postgres: EmbeddedPostgres) -> None:
-    other = postgres.url(fresh_name("another database"))
+def test_the_same_days_give_the_same_posts(lake: Lake, url: str, other_url: str) -> None:
     for day in (1, 2):
         deliver(lake, url, day)
-        deliver(lake, other, day)
+        deliver(lake, other_url, day)
     assert len(all_posts(url)) == 2 * ROWS
-    assert all_posts(url) == all_posts(other)
+    assert all_posts(url) == all_posts(other_url)
 
 
 def test_a_second_call_for_the_same_day_adds_nothing(lake: Lake, url: str) -> None:
