@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from jobs import cli_repair as repair
 from jobs import printing
+from jobs.cli_options import AsOf, Env, Json, PipelineName, chosen_feeds, command_line, session_in, show, show_run, utc
 from jobs.config import find_root, load_project
-from jobs.config.project import Project
 from jobs.errors import TidemarkError, UsageError
 from jobs.run.pipeline_run import run_pipeline
-from jobs.run.session import Session, open_session
-from jobs.runtime.progress import Progress
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,20 +26,13 @@ app = typer.Typer(
     epilog="Exit codes: 0 success, 2 bad input or configuration, 1 anything else.",
 )
 
-Env = Annotated[str, typer.Option("--env", envvar="TIDEMARK_ENV", help="Environment: a file in conf/environments/.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout and nothing else there.")]
-AsOf = Annotated[
-    datetime | None,
-    typer.Option("--as-of", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="The run's time, in UTC. Default: now."),
-]
-PipelineName = Annotated[str, typer.Argument(metavar="PIPELINE", help="A file in conf/pipelines/, without .yaml.")]
-
 
 @app.command()
 def run(
     pipeline: PipelineName,
     feeds: Annotated[
-        list[str] | None, typer.Argument(metavar="[FEED]...", help="Only these feeds. Default: all.")
+        list[str] | None,
+        typer.Argument(metavar="[FEED]...", help="Only these feeds and derived tables. Default: all."),
     ] = None,
     env: Env = "local",
     as_of: AsOf = None,
@@ -58,23 +48,25 @@ def run(
     list_all: Annotated[
         bool, typer.Option("--list-all", help="List every dated folder, not only those within late_by_days.")
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read everything again and apply it through each table's mode.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Take every pending batch through Delta into the warehouse."""
-    with _session(env) as session:
+    with session_in(env) as session:
         context = session.context(
             pipeline,
-            as_of=_utc(as_of),
+            as_of=utc(as_of),
             run_id=run_id,
             max_batches=max_batches,
             accept_shrink=accept_shrink,
             list_all=list_all,
-            command=" ".join(["tidemark", *sys.argv[1:]]),
+            full=full,
+            command=command_line(),
         )
-        report = run_pipeline(context, _feeds(session.project, pipeline, feeds))
-    _print(as_json, printing.run_document(report), lambda console: printing.print_run(console, report))
-    if report.exit_code:
-        raise typer.Exit(report.exit_code)
+        report = run_pipeline(context, chosen_feeds(session.project, pipeline, feeds))
+    show_run(as_json, report)
 
 
 @app.command()
@@ -82,15 +74,15 @@ def plan(pipeline: PipelineName, env: Env = "local", as_of: AsOf = None, as_json
     """Show what a run would do. Writes nothing."""
     from jobs.run.look import look
 
-    with _session(env) as session:
-        context = session.context(pipeline, as_of=_utc(as_of))
-        looks = [look(context, feed) for feed in context.pipeline.feeds]
-    _print(
+    with session_in(env) as session:
+        context = session.context(pipeline, as_of=utc(as_of))
+        looks = [look(context, feed) for feed in context.pipeline.batched]
+    show(
         as_json, printing.plan_document(pipeline, looks), lambda console: printing.print_plan(console, pipeline, looks)
     )
     for seen in looks:
-        if seen.error or seen.nothing.overdue:
-            raise typer.Exit((seen.error or seen.nothing.overdue or UsageError()).exit_code)
+        if seen.error or seen.stopped.overdue:
+            raise typer.Exit((seen.error or seen.stopped.overdue or UsageError()).exit_code)
 
 
 @app.command()
@@ -99,13 +91,13 @@ def status(
     env: Env = "local",
     as_json: Json = False,
 ) -> None:
-    """Show every table: batches, rows, rejects, last run."""
+    """Show every table: batches, rows, rejects, last run, lag behind its schedule."""
     from jobs.run.status import pipeline_status
 
-    with _session(env) as session:
+    with session_in(env) as session:
         chosen = [session.project.pipeline(pipeline)] if pipeline else list(session.project.pipelines.values())
-        tables = [table for each in chosen for table in pipeline_status(session.lake, each)]
-    _print(as_json, printing.status_document(tables), lambda console: printing.print_status(console, tables))
+        tables = [table for each in chosen for table in pipeline_status(session.lake, each, datetime.now(UTC))]
+    show(as_json, printing.status_document(tables), lambda console: printing.print_status(console, tables))
 
 
 @app.command()
@@ -113,17 +105,28 @@ def report(
     name: Annotated[str, typer.Argument(help="A file in conf/reports/, without .sql.")],
     env: Env = "local",
     as_of: AsOf = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", dir_okay=False, help="Also write a page with a chart, one file that needs no other."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print a report from the warehouse."""
     from jobs.warehouse.postgres import open_warehouse
     from jobs.warehouse.reports import run_report
 
-    with _session(env) as session:
+    moment = utc(as_of) or datetime.now(UTC)
+    with session_in(env) as session:
         sql = session.project.report_sql(name)
         with open_warehouse(session.warehouse_url()) as warehouse:
-            table = run_report(warehouse, name, sql, _utc(as_of) or datetime.now(UTC))
-    _print(as_json, printing.report_document(name, table), lambda console: printing.print_report(console, name, table))
+            table = run_report(warehouse, name, sql, moment)
+    if html:
+        from jobs.report_page import write_report_page
+
+        write_report_page(html, name, sql, table, moment)
+    show(as_json, printing.report_document(name, table), lambda console: printing.print_report(console, name, table))
+    if html:
+        print(f"page: {html.resolve()}", file=sys.stderr if as_json else sys.stdout)
 
 
 @app.command()
@@ -137,66 +140,22 @@ def sample(
     """Make one day of a pipeline's source system: the same arguments give the same bytes."""
     from jobs.samples.generate import make_sample
 
-    with _session(env) as session:
+    with session_in(env) as session:
         session.project.pipeline(pipeline)
         made = make_sample(pipeline, day, rows, session.lake, lambda: session.source_url(pipeline))
-    _print(as_json, printing.sample_document(made), lambda console: printing.print_sample(console, made))
+    show(as_json, printing.sample_document(made), lambda console: printing.print_sample(console, made))
 
 
 @app.command()
 def config(env: Env = "local", as_json: Json = False) -> None:
     """Check everything in conf/ and show what it amounts to."""
     project = load_project(find_root(Path.cwd()), env)
-    _print(as_json, printing.config_document(project), lambda console: printing.print_config(console, project))
+    show(as_json, printing.config_document(project), lambda console: printing.print_config(console, project))
 
 
-@app.command()
-def abandon(
-    pipeline: PipelineName,
-    feed: Annotated[str, typer.Argument(help="The feed whose open batch is given up.")],
-    undo: Annotated[
-        bool, typer.Option("--undo", help="Also when tables hold it already: restore them to before it.")
-    ] = False,
-    env: Env = "local",
-    as_json: Json = False,
-) -> None:
-    """Give up the open batch of a feed: its number is burnt, what it would have read is pending again."""
-    from jobs.run.abandon import abandon as abandon_batch
-
-    with _session(env) as session:
-        context = session.context(pipeline, command=" ".join(["tidemark", *sys.argv[1:]]))
-        (chosen,) = _feeds(session.project, pipeline, [feed])
-        number = abandon_batch(context, chosen, undo=undo)
-    document = {"pipeline": pipeline, "feed": feed, "abandoned": number}
-    _print(as_json, document, lambda console: console.print(f"batch {number} of {pipeline}/{feed} is void"))
-
-
-@contextmanager
-def _session(env: str) -> Iterator[Session]:
-    project = load_project(find_root(Path.cwd()), env)
-    with open_session(project, Progress()) as session:
-        yield session
-
-
-def _feeds(project: Project, pipeline: str, chosen: list[str] | None) -> list[str]:
-    known = list(project.pipeline(pipeline).feeds)
-    unknown = [feed for feed in chosen or [] if feed not in known]
-    if unknown:
-        raise UsageError(
-            f"Choosing feeds of {pipeline}: expected some of {', '.join(known)}, got {unknown[0]!r}. Correct the name."
-        )
-    return [feed for feed in known if not chosen or feed in chosen]
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment else None
-
-
-def _print(as_json: bool, document: dict[str, Any], for_people: Any) -> None:
-    if as_json:
-        print(json.dumps(document, indent=1, default=str, ensure_ascii=False))
-    else:
-        for_people(printing.console())
+app.command()(repair.backfill)
+app.command()(repair.abandon)
+app.add_typer(repair.quarantine, name="quarantine")
 
 
 def _interrupt(*_: object) -> None:

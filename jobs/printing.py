@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from jobs.config.problems import Problem
 from jobs.config.project import Project
 from jobs.errors import ConfigError, TidemarkError
 from jobs.run.look import FeedLook
 from jobs.run.pipeline_run import RunReport
+from jobs.run.rejected import Rejected
 from jobs.run.status import TableStatus
 
 if TYPE_CHECKING:
@@ -106,7 +108,7 @@ def print_run(console: Console, report: RunReport) -> None:
             f"{_count(quarantined, 'record', 'records')} quarantined, {filtered} filtered"
         )
         if quarantined:
-            console.print(f"  the rejected records: quarantine/{report.pipeline}/{feed.feed} in the lake (Delta)")
+            console.print(f"  the rejected records: tidemark quarantine list {report.pipeline} {feed.feed}")
     for published in report.published:
         console.print(
             f"{report.pipeline}/{published.feed}: {_count(len(published.loads), 'batch', 'batches')} published"
@@ -134,11 +136,11 @@ def plan_document(pipeline: str, looks: Sequence[FeedLook]) -> dict[str, Any]:
                 "resume": seen.state.open_plan.number if seen.state.open_plan else None,
                 "pending": seen.pending,
                 "bounds": seen.state.bounds,
-                "waiting_for": seen.nothing.waiting_for,
+                "waiting_for": seen.stopped.waiting_for,
             }
             for seen in looks
         ],
-    } | error_document([error for seen in looks if (error := seen.error or seen.nothing.overdue)])
+    } | error_document([error for seen in looks if (error := seen.error or seen.stopped.overdue)])
 
 
 def print_plan(console: Console, pipeline: str, looks: Sequence[FeedLook]) -> None:
@@ -151,9 +153,9 @@ def print_plan(console: Console, pipeline: str, looks: Sequence[FeedLook]) -> No
         if seen.pending:
             console.print(f"{head}; a run would take {seen.pending}", markup=False)
         if not seen.has_work:
-            waiting = f", waiting for {', '.join(seen.nothing.waiting_for[:5])}" if seen.nothing.waiting_for else ""
+            waiting = f", waiting for {', '.join(seen.stopped.waiting_for[:5])}" if seen.stopped.waiting_for else ""
             console.print(f"{head}; nothing to claim{waiting}", markup=False)
-        if error := seen.error or seen.nothing.overdue:
+        if error := seen.error or seen.stopped.overdue:
             print_error(error)
 
 
@@ -171,11 +173,42 @@ def print_status(console: Console, tables: Sequence[TableStatus]) -> None:
             table.quarantined,
             table.published if table.published is not None else "-",
             table.open_batch if table.open_batch is not None else "-",
-            f"{table.last_finished_at:%Y-%m-%d %H:%M}" if table.last_finished_at else "never",
+            f"{table.looked_at:%m-%d %H:%M}" if table.looked_at else "never",
+            _lag(table.lag_seconds),
         )
         for table in tables
     ]
-    print_table(console, ("table", "batches", "void", "rows", "rejected", "published", "open", "last (UTC)"), rows)
+    heads = ("table", "batches", "void", "rows", "rejected", "published", "open", "run (UTC)", "lag")
+    print_table(console, heads, rows)
+
+
+def _lag(seconds: int | None) -> str:
+    """In the largest unit that is full."""
+    if seconds is None:
+        return "-"
+    units = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+    return next((f"{seconds // size} {unit}" for unit, size in units if seconds >= size), "none")
+
+
+def quarantine_document(pipeline: str, found: Mapping[str, Sequence[Rejected]]) -> dict[str, Any]:
+    records = [{"feed": feed, **asdict(record)} for feed, rejected in found.items() for record in rejected]
+    return {"pipeline": pipeline, "records": records}
+
+
+def print_quarantine(console: Console, pipeline: str, found: Mapping[str, Sequence[Rejected]], most: int) -> None:
+    rows = [
+        (feed, each.batch, each.table, each.object, each.record, "; ".join(each.reasons))
+        for feed, rejected in found.items()
+        for each in rejected
+    ]
+    if rows:
+        print_table(console, ("feed", "batch", "table", "object", "record", "reasons"), rows[:most])
+    left_out = f", of which {most} are shown" if len(rows) > most else ""
+    console.print(f"{pipeline}: {_count(len(rows), 'open rejected record', 'open rejected records')}{left_out}")
+    if rows:
+        console.print(
+            f"  judge them again, once the contract or the source is right: tidemark quarantine replay {pipeline} FEED"
+        )
 
 
 def report_document(name: str, table: Report) -> dict[str, Any]:
@@ -228,12 +261,13 @@ def print_table(console: Console, heads: Sequence[str], rows: Iterable[Sequence[
     console.print(table, markup=False)
 
 
-def _cell(value: object) -> str:
+def _cell(value: object) -> Text:
+    """As text, so that brackets are not read as markup."""
     if value is None:
-        return ""
+        return Text("")
     if isinstance(value, datetime):
-        return f"{value.astimezone(UTC) if value.tzinfo else value:%Y-%m-%d %H:%M:%S}"
-    return str(value).replace("[", "\\[")
+        return Text(f"{value.astimezone(UTC) if value.tzinfo else value:%Y-%m-%d %H:%M:%S}")
+    return Text(str(value))
 
 
 def _count(number: int, one: str, many: str) -> str:

@@ -51,6 +51,10 @@ class SqlType(BaseModel):
     def is_text(self) -> bool:
         return self.kind in ("varchar", "text")
 
+    def compares(self, other: SqlType) -> bool:
+        """Whether equal values of both are the same value, whatever their lengths."""
+        return self.kind == other.kind or (self.is_text and other.is_text)
+
 
 def parse_type(value: Any) -> SqlType:
     """`varchar(40)`, `numeric(10,2)`, `bigint` … as a SqlType. Raises ValueError with what is allowed."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt
 
-from jobs.config.pipeline import Frozen, Name
+from jobs.config.frozen import Frozen, Name
 
 S3_URL = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/\s]+)*/?$"
 
@@ -21,8 +21,8 @@ class InProcess(Frozen):
     """Spark inside the command's own process."""
 
     type: Literal["in_process"]
-    cores: StrictInt = Field(default=2, ge=1)
-    memory_gb: StrictInt = Field(default=2, ge=1)
+    cores: StrictInt = Field(default=2, ge=1, description="Tasks at a time.")
+    memory_gb: StrictInt = Field(default=2, ge=1, description="Of the JVM.")
 
 
 class Environment(Frozen):
@@ -33,5 +33,5 @@ class Environment(Frozen):
         default=None,
         description="s3://bucket/prefix; absent: the folder $TIDEMARK_HOME/lake. TIDEMARK_LAKE_URL overrides it.",
     )
-    warehouse: EmbeddedWarehouse
-    compute: InProcess
+    warehouse: EmbeddedWarehouse = Field(description="Where published tables and reports are.")
+    compute: InProcess = Field(description="Where Spark runs.")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jobs.config.document import Document
-from jobs.config.pipeline import CsvFeed, Pipeline, Table
+from jobs.config.feed import CsvFeed, EventsFeed
+from jobs.config.pipeline import Pipeline
 from jobs.config.problems import Fault, did_you_mean, listed, shown
-from jobs.config.text_rules import cron_fault, path_fault, timezone_fault
+from jobs.config.table import EventsRead, Table
+from jobs.config.text_rules import cron_fault, events_path_fault, path_fault, timezone_fault
 
 # Redshift: what one warehouse transaction may hold, and what a load puts into it.
 STATEMENT_LIMIT = 40
-STATEMENTS_PER_LOAD = 4
+STATEMENTS_PER_LOAD = 5
 STATEMENTS_PER_TABLE = 3
 TABLES_PER_FEED = (STATEMENT_LIMIT - STATEMENTS_PER_LOAD) // STATEMENTS_PER_TABLE
 
@@ -33,12 +35,24 @@ def feed_faults(pipeline: Pipeline, document: Document) -> Iterator[Fault]:
             yield Fault(("feeds", name, "path"), *fault)
         if isinstance(feed, CsvFeed):
             yield from _whole_nights(pipeline.tables_of(name))
+        if isinstance(feed, EventsFeed) and (fault := events_path_fault(feed.path)):
+            yield Fault(("feeds", name, "path"), *fault)
+        if isinstance(feed, EventsFeed):
+            yield from _one_table_per_event(pipeline.tables_of(name))
         yield from _fits_one_transaction(name, pipeline.tables_of(name))
-    for name, table in pipeline.tables.items():
-        if table.feed not in document.names("feeds"):
-            known = document.names("feeds")
-            hint = did_you_mean(table.feed, known)
-            yield Fault(("tables", name, "from"), f"a feed ({listed(known)})", repr(table.feed), hint)
+    yield from _unknown_feeds(document)
+
+
+def _unknown_feeds(document: Document) -> Iterator[Fault]:
+    """By the document: a table that means to be derived, and says so without a list, is not valid in other ways too."""
+    known, tables = document.names("feeds"), document.names("tables")
+    for name in tables:
+        given = document.at("tables", name, "from")
+        if isinstance(given, str) and given not in known and given.isidentifier():
+            hint = did_you_mean(given, known)
+            if given in tables:
+                hint = f"A list makes a derived table: [{given}]."
+            yield Fault(("tables", name, "from"), f"a feed ({listed(known)})", repr(given), hint)
 
 
 def _names(pipeline: Pipeline, document: Document) -> Iterator[Fault]:
@@ -54,16 +68,31 @@ def _names(pipeline: Pipeline, document: Document) -> Iterator[Fault]:
 
 
 def _whole_nights(tables: dict[str, Table]) -> Iterator[Fault]:
-    """A batch of dated folders is the newest night for all tables; an older folder is consumed unread. Rows that it holds for any
-    other mode than `replace` would vanish."""
+    """With mode `replace` a batch is the newest night for all tables of the feed, and an older folder is consumed unread: rows that
+    it holds for any other mode would vanish."""
+    nightly = [name for name, table in tables.items() if table.load.mode == "replace"]
     for name, table in tables.items():
-        if table.load.mode != "replace":
+        if nightly and table.load.mode != "replace":
             yield Fault(
                 ("tables", name, "load", "mode"),
-                "replace, for a table of dated folders",
+                f"replace, as for {listed(nightly)} of the same feed",
                 repr(table.load.mode),
-                "Of several folders only the newest is read, so this table would lose rows.",
+                "Of several folders only the newest is read, so this table would lose rows. Give it a feed of its own.",
             )
+
+
+def _one_table_per_event(tables: dict[str, Table]) -> Iterator[Fault]:
+    """Two matches that no path tells apart could both fit one record."""
+    matches = [(name, table.read.match) for name, table in tables.items() if isinstance(table.read, EventsRead)]
+    for index, (name, match) in enumerate(matches):
+        for other, earlier in matches[:index]:
+            if all(earlier.get(path, text) == text for path, text in match.items()):
+                yield Fault(
+                    ("tables", name, "read", "match"),
+                    f"a value in which it differs from the match of {other}",
+                    "a record that fits both",
+                    "A record goes to exactly one table: name a path that tells them apart.",
+                )
 
 
 def _fits_one_transaction(feed: str, tables: dict[str, Table]) -> Iterator[Fault]:

@@ -78,7 +78,7 @@ def shown(value: object) -> str:
         case str():
             return repr(value if len(value) <= _SHOWN else value[:_SHOWN] + "…")
         case list():
-            return "a list"
+            return "a list" if value else "an empty list"
         case dict():
-            return "a mapping"
+            return "a mapping" if value else "an empty mapping"
     return f"a {type(value).__name__}"

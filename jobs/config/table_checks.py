@@ -1,12 +1,17 @@
-"""Rules within a table and between tables: keys, checks that fit their type, references, reading, load, layout."""
+"""Rules within a table: keys, checks that fit their type, references, layout. How it is read and loaded is checked beside."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from jobs.config.column import Column
+from jobs.config.derived_checks import derived_faults
 from jobs.config.document import Document
-from jobs.config.pipeline import Column, CsvFeed, Pipeline, PostgresFeed, Publish, Table
+from jobs.config.load_checks import load_faults
+from jobs.config.pipeline import Pipeline
 from jobs.config.problems import Fault, Path, did_you_mean, listed
+from jobs.config.reading_checks import reading_faults
+from jobs.config.table import Publish, Table
 from jobs.config.text_rules import pattern_fault
 
 _INTEGERS = ("smallint", "int", "bigint")
@@ -23,18 +28,18 @@ def table_faults(pipeline: Pipeline, document: Document) -> Iterator[Fault]:
         columns = document.names(*path, "columns")
         yield from _unknown_columns((*path, "key"), table.key, name, columns)
         yield from _nullable_keys(path, table)
-        yield from _load((*path, "load"), table)
+        yield from load_faults((*path, "load"), table, columns)
+        yield from derived_faults(name, table, pipeline, document)
+        yield from reading_faults(path, table, pipeline.feeds.get(str(table.origin)), columns)
         if isinstance(table.publish, Publish):
-            yield from _layout((*path, "publish"), table.publish, name, columns)
-        match pipeline.feeds.get(table.feed):
-            case CsvFeed() if table.read is not None:
-                yield Fault(
-                    (*path, "read"), "no `read` in a table of a csv feed", "one", "The feed's `path` says it all."
-                )
-            case PostgresFeed():
-                yield from _postgres(path, table, columns)
+            yield from _layout((*path, "publish"), table.publish, name, (*columns, *table.added_columns))
         for column_name, column in table.columns.items():
             yield from _column((*path, "columns", column_name), column_name, column)
+            if column_name in table.added_columns:
+                hint = f"Mode {table.load.mode} adds a column of that name: write another and `from: {column_name}`."
+                yield Fault(
+                    (*path, "columns", column_name), "a name that the mode does not add", repr(column_name), hint
+                )
             if column.references is not None:
                 yield from _reference((*path, "columns", column_name, "references"), column, pipeline, document)
 
@@ -58,17 +63,6 @@ def _nullable_keys(path: Path, table: Table) -> Iterator[Fault]:
             yield Fault((*path, "columns", name, "nullable"), "false, as the column is in the key", "true", hint)
 
 
-def _load(path: Path, table: Table) -> Iterator[Fault]:
-    if table.load.mode == "insert":
-        if not table.key:
-            yield Fault(
-                (*path, "mode"), "a table with a `key`", "insert without one", "Add the key that makes a row new."
-            )
-        for name in ("min_rows", "max_shrink_percent"):
-            if name in table.load.model_fields_set:
-                yield Fault((*path, name), "it with mode replace only", "it with insert", "Remove it.")
-
-
 def _layout(path: Path, layout: Publish, table: str, columns: tuple[str, ...]) -> Iterator[Fault]:
     if layout.distkey is not None and layout.distkey not in columns:
         hint = _near_column(layout.distkey, columns)
@@ -78,31 +72,6 @@ def _layout(path: Path, layout: Publish, table: str, columns: tuple[str, ...]) -
     if layout.distkey is None and layout.diststyle == "key":
         yield Fault((*path, "diststyle"), "a distkey beside it", "none", "Add `distkey: <column>`.")
     yield from _unknown_columns((*path, "sortkey"), layout.sortkey, table, columns)
-
-
-def _postgres(path: Path, table: Table, declared: tuple[str, ...]) -> Iterator[Fault]:
-    """What bounded reading by id asks of a table."""
-    if table.load.mode == "replace":
-        hint = "A bounded reading is never the whole table: use insert."
-        yield Fault((*path, "load", "mode"), "insert, for a table read by id", "'replace'", hint)
-    if table.read is None:
-        hint = "Add `read: {table: schema.table, cursor: id}`."
-        yield Fault((*path, "read"), "this key in a table of a postgres feed", "nothing", hint)
-        return
-    cursor = table.read.cursor
-    sources = {column.source or name: (name, column) for name, column in table.columns.items()}
-    if cursor not in sources:
-        if len(declared) == len(table.columns):  # a broken column may be the one
-            hint = _near_column(cursor, sources)
-            yield Fault((*path, "read", "cursor"), "the source's name of a column", repr(cursor), hint)
-        return
-    name, column = sources[cursor]
-    if column.type.kind not in _INTEGERS:
-        got = f"{name} {column.type}"
-        yield Fault((*path, "read", "cursor"), f"a column of type {listed(_INTEGERS)}", got, "Read by an ascending id.")
-    if column.nullable:
-        hint = "A row without an id is above no bound and would never be read."
-        yield Fault((*path, "columns", name, "nullable"), "false, as the column is the cursor", "true", hint)
 
 
 def _column(path: Path, name: str, column: Column) -> Iterator[Fault]:
@@ -139,6 +108,6 @@ def _reference(path: Path, column: Column, pipeline: Pipeline, document: Documen
         yield Fault(path, "a table with one key column", got, "A value can only be found by one column.")
     elif parent.key[0] in parent.columns:
         key = parent.columns[parent.key[0]].type
-        if key.kind != column.type.kind and not (key.is_text and column.type.is_text):
+        if not key.compares(column.type):
             got = f"{column.type} here, {key} there"
             yield Fault(path, f"the type of {name}.{parent.key[0]}", got, "Give both the same type.")

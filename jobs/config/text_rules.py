@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 import warnings
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, available_timezones
 
 from jobs.config.problems import did_you_mean
+from jobs.config.schedule import last_due
 
 TextFault = tuple[str, str, str]
 
@@ -22,7 +24,9 @@ _CRON: tuple[tuple[str, int, int, dict[str, int]], ...] = (
     ("month", 1, 12, {name: number for number, name in enumerate(_MONTHS, 1)}),
     ("day of week", 0, 7, {name: number for number, name in enumerate(_DAYS)}),
 )
-_PLACEHOLDERS = ("{YYYY}", "{MM}", "{DD}", "{table}")
+_DATE = ("{YYYY}", "{MM}", "{DD}")
+_PLACEHOLDERS = (*_DATE, "{table}")
+_HOURLY = (*_DATE, "{HH}")
 _RE2_ONLY = {r"\z": r"\Z", r"\p": r"\w", r"\P": r"\W"}
 _NOT_RE2 = re.compile(
     r"""(?P<skip>\\[\\\[\]()?*+{}])                       # an escaped character that only looks like syntax
@@ -49,6 +53,8 @@ def cron_fault(schedule: str) -> TextFault | None:
     for text, (name, low, high, words) in zip(fields, _CRON, strict=True):
         if not all(_is_cron_part(part, low, high, words) for part in text.split(",")):
             return f"a {name} of {low} to {high}, *, or a list, range or step of those", repr(text), ""
+    if last_due(schedule, datetime(2400, 3, 1, tzinfo=UTC)) is None:
+        return "a time that comes", f"{schedule!r}, which is never due", "Correct the day or the month."
     return None
 
 
@@ -59,7 +65,7 @@ def _is_cron_part(part: str, low: int, high: int, words: dict[str, int]) -> bool
     if match[1] == "*":
         return True
     bounds = [words.get(word.lower(), int(word) if word.isdecimal() else -1) for word in match.group(2, 3) if word]
-    return all(low <= bound <= high for bound in bounds) and bounds == sorted(bounds)
+    return all(low <= bound <= high for bound in bounds) and bounds == sorted(set(bounds))
 
 
 def timezone_fault(name: str) -> TextFault | None:
@@ -75,25 +81,41 @@ def timezone_fault(name: str) -> TextFault | None:
 
 def path_fault(path: str) -> TextFault | None:
     """Folders that hold the date, then one file per table; below the pipeline's raw folder."""
-    if path.startswith("/") or {"..", ".", ""} & set(path.split("/")) or "\\" in path or "://" in path:
-        return "a path below raw/<pipeline>/, without a leading /, .., or empty parts", repr(path), ""
-    used = re.findall(r"\{[^{}]*\}", path)
-    for placeholder in used:
-        if placeholder not in _PLACEHOLDERS:
-            known = f"only {', '.join(_PLACEHOLDERS)}"
-            return known, placeholder, did_you_mean(placeholder, _PLACEHOLDERS)
-    if "{" in (rest := re.sub(r"\{[^{}]*\}", "", path)) or "}" in rest:
-        return "braces in pairs", repr(path), ""
-    wrong = [placeholder for placeholder in _PLACEHOLDERS if used.count(placeholder) != 1]
+    if fault := _placeholder_fault(path, _PLACEHOLDERS):
+        return fault
+    wrong = [placeholder for placeholder in _PLACEHOLDERS if path.count(placeholder) != 1]
     if wrong:
         return f"{' and '.join(wrong)} once", repr(path), "A file is found by its date and its table."
     folder = path.rpartition("/")[0]
-    if not all(part in folder for part in _PLACEHOLDERS[:3]) or path.index("{table}") < path.index("{DD}"):
+    if not all(part in folder for part in _DATE) or path.index("{table}") < path.index("{DD}"):
         return (
             "the date in a folder, the table after it",
             repr(path),
             "A batch is one dated folder, with a file per table.",
         )
+    return None
+
+
+def events_path_fault(path: str) -> TextFault | None:
+    """Folders that hold the date, and the hour if there is one; objects of any name below them."""
+    if fault := _placeholder_fault(path.removesuffix("/"), _HOURLY):
+        return fault
+    wrong = [each for each in _DATE if path.count(each) != 1] + ["{HH}"] * (path.count("{HH}") > 1)
+    if wrong:
+        return f"{' and '.join(wrong)} once", repr(path), "New objects are looked for in the latest dated folders."
+    if not path.endswith("/"):
+        return "a path that ends with /", repr(path), "It names a folder; the objects in it may have any name."
+    return None
+
+
+def _placeholder_fault(path: str, known: tuple[str, ...]) -> TextFault | None:
+    if path.startswith("/") or {"..", ".", ""} & set(path.split("/")) or "\\" in path or "://" in path:
+        return "a path below raw/<pipeline>/, without a leading /, .., or empty parts", repr(path), ""
+    for placeholder in re.findall(r"\{[^{}]*\}", path):
+        if placeholder not in known:
+            return f"only {', '.join(known)}", placeholder, did_you_mean(placeholder, known)
+    if "{" in (rest := re.sub(r"\{[^{}]*\}", "", path)) or "}" in rest:
+        return "braces in pairs", repr(path), ""
     return None
 
 

@@ -9,9 +9,12 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from jobs.config.column import Column
 from jobs.config.document import Document
-from jobs.config.pipeline import Column, Feed, Pipeline, Table
+from jobs.config.feed import Feed
+from jobs.config.pipeline import Pipeline
 from jobs.config.problems import Fault, Path, Problem, did_you_mean, listed, shown
+from jobs.config.table import Table
 
 Model = TypeVar("Model", bound=BaseModel)
 Part = TypeVar("Part")
@@ -26,9 +29,17 @@ _KINDS = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
 }
+_ALTERNATIVES = {
+    "=feed": "the name of a feed, or a list of tables",
+    "=table": "a mapping with `table` (Postgres) or `match` (events)",
+    "=ignored": "ignore, or a mapping with `reconcile`",
+    "=layout": "a mapping, or false",
+}
+"""What a value that is no member of its union was to be, by the member that it was taken for."""
 _PATTERNS = {
     r"^[a-z][a-z0-9_]*$": "a name of a-z, 0-9 and _ that begins with a letter",
     r"^[^.\s]+\.[^.\s]+$": "schema.table",
+    r"^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$": "module.function in jobs/transforms/",
 }
 
 
@@ -102,6 +113,8 @@ def _fault(model: type[BaseModel], details: ErrorDetails) -> Fault:
             return Fault((*path, "type"), expected, repr(ctx["tag"]), did_you_mean(ctx["tag"], _words(expected)))
         case "union_tag_not_found":
             return Fault((*path, "type"), f"one of {listed(_tags(place))}", "nothing", "Add the key `type`.")
+        case kind if (kind in _KINDS or kind == "literal_error") and details["loc"][-1] in _ALTERNATIVES:
+            return Fault(path, _ALTERNATIVES[str(details["loc"][-1])], shown(got))
         case "literal_error":
             return Fault(path, ctx["expected"], shown(got), did_you_mean(got, _words(ctx["expected"])))
         case "string_pattern_mismatch":
@@ -117,7 +130,7 @@ def _limit(kind: str, ctx: dict[str, Any]) -> str:
     limits = {
         "greater_than_equal": "at least {ge}",
         "less_than_equal": "at most {le}",
-        "too_short": "at least {min_length} of them",
+        "too_short": "at least {min_length} in it",
         "string_too_short": "a text that is not empty",
         "string_too_long": "at most {max_length} characters",
     }
@@ -158,7 +171,7 @@ def _place(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[Path, An
         tagged = _tagged(here, part)
         if tagged is not None:
             here = tagged
-        elif part != "[key]":
+        elif part != "[key]" and not str(part).startswith("="):
             path.append(part)
             around, here = here, _inner(here, part)
     return tuple(path), here if here is not None else around
@@ -181,15 +194,19 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 def _tags(annotation: Any) -> list[str]:
     """The values of `type` among which a union's members are told apart."""
-    return [get_args(kind.model_fields["type"].annotation)[0] for kind in _models(annotation)]
+    return [_tag(kind) for kind in _models(annotation)]
+
+
+def _tag(kind: type[BaseModel]) -> str:
+    """How pydantic's locations name a member of a union: by its `TAG`, or by the value of its `type`."""
+    return str(kind.__dict__.get("TAG") or get_args(kind.model_fields["type"].annotation)[0])
 
 
 def _tagged(annotation: Any, part: int | str) -> Any:
     """The member of a union that pydantic's location names by its tag; None if `part` is no tag."""
     models = _models(annotation)
-    if part == "layout" and len(models) == 1 and part not in _keys(annotation):
-        return models[0]
-    return next((kind for kind in models if len(models) > 1 and part == _tags(kind)[0]), None)
+    unions = [kind for kind in models if "TAG" in kind.__dict__ or len(models) > 1]
+    return next((kind for kind in unions if part == _tag(kind)), None)
 
 
 def _keys(annotation: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Rules that need the whole batch: keys and references. DataFrame in, DataFrame of rejects out; the only Spark in contracts."""
+"""Rules that need the whole batch: keys and references. DataFrame in, DataFrame of failed records out; the only Spark in contracts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from jobs.config.pipeline import Table
+from jobs.config.table import Table
+
+FATE = "fate"
+"""What becomes of a failed record, by the column's `on_failure`; of several, the first of _FATES. Only `warn` keeps it in its table."""
 
 _PLACE = ("_object", "_record")
+_FATES = ("filter", "refuse", "quarantine", "warn")
 
 
 def repeated_keys(landed: DataFrame, name: str, table: Table) -> DataFrame:
@@ -22,34 +26,32 @@ def repeated_keys(landed: DataFrame, name: str, table: Table) -> DataFrame:
     reason = F.concat(
         F.lit(f"{', '.join(table.key)}: expected each key once, got "), shown, F.lit(" as in record "), F.col("_first")
     )
-    return _rejects(numbered.where(F.col("_nth") > 1), name, table, reason)
+    return _failed(numbered.where(F.col("_nth") > 1), name, table, reason, "quarantine")
 
 
 def missing_parents(landed: DataFrame, name: str, table: Table, column: str, parents: DataFrame) -> DataFrame:
     """Every record whose `column` is not null and not among `parents` (one column, the parent's key)."""
     keys = parents.toDF(column).distinct()
     orphans = landed.where(F.col(column).isNotNull()).join(keys, on=column, how="left_anti")
-    parent = table.columns[column].references
-    reason = F.concat(F.lit(f"{column}: expected a key of {parent}, got "), F.col(column).cast("string"))
-    return _rejects(orphans, name, table, reason)
+    contract = table.columns[column]
+    reason = F.concat(F.lit(f"{column}: expected a key of {contract.references}, got "), F.col(column).cast("string"))
+    return _failed(orphans, name, table, reason, contract.on_failure)
 
 
-def one_row_per_key(landed: DataFrame, key: tuple[str, ...]) -> DataFrame:
-    """The first record of each key in the batch (by object, then record number)."""
-    first = F.row_number().over(Window.partitionBy(*key).orderBy(*_PLACE))
-    return landed.withColumn("_nth", first).where(F.col("_nth") == 1).drop("_nth")
-
-
-def without(landed: DataFrame, rejects: DataFrame) -> DataFrame:
-    """The landed rows that are not among the rejects of the same table."""
-    places = rejects.select(F.col("object").alias("_object"), F.col("record").alias("_record"))
+def without(landed: DataFrame, failed: DataFrame) -> DataFrame:
+    """The landed rows that are not among the failed ones of the same table, but for those that are only warned of."""
+    places = failed.where(F.col(FATE) != "warn").select(
+        F.col("object").alias("_object"), F.col("record").alias("_record")
+    )
     return landed.join(places, on=list(_PLACE), how="left_anti")
 
 
-def merged(rejects: DataFrame) -> DataFrame:
-    """One row per record, with all its reasons."""
-    return rejects.groupBy("table", "object", "record", "offset", "raw").agg(
-        F.array_sort(F.flatten(F.collect_set("reasons"))).alias("reasons")
+def merged(failed: DataFrame) -> DataFrame:
+    """One row per record, with all its reasons and one fate."""
+    order = F.array(*[F.lit(fate) for fate in _FATES])
+    return failed.groupBy("table", "object", "record", "offset", "raw").agg(
+        F.array_sort(F.flatten(F.collect_set("reasons"))).alias("reasons"),
+        F.element_at(order, F.min(F.array_position(order, F.col(FATE))).cast("int")).alias(FATE),
     )
 
 
@@ -70,7 +72,7 @@ def references(tables: Mapping[str, Table]) -> list[tuple[str, str, str]]:
     return ordered
 
 
-def _rejects(rows: DataFrame, name: str, table: Table, reason: Column) -> DataFrame:
+def _failed(rows: DataFrame, name: str, table: Table, reason: Column, fate: str) -> DataFrame:
     fields = [F.col(column).alias(contract.source or column) for column, contract in table.columns.items()]
     return rows.select(
         F.lit(name).alias("table"),
@@ -79,4 +81,5 @@ def _rejects(rows: DataFrame, name: str, table: Table, reason: Column) -> DataFr
         F.col("_offset").alias("offset"),
         F.to_json(F.struct(*fields), {"ignoreNullFields": "false"}).alias("raw"),
         F.array(reason).alias("reasons"),
+        F.lit(fate).alias(FATE),
     )

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.batches import Contract
-from jobs.config.pipeline import Table
+from jobs.config.column import Column
+from jobs.config.table import Table
 from jobs.contracts.casts import arrow_type
 from jobs.contracts.row_sql import places, row_sql
 
@@ -58,6 +59,16 @@ def landing_schema(table: Table) -> pa.Schema:
 def source_fields(table: Table) -> dict[str, str]:
     """Curated column → the field of the source that it is read from."""
     return {name: column.source or name for name, column in table.columns.items()}
+
+
+def key_contract(table: Table) -> Table:
+    """The contract of a table's key columns alone: the same casts and transforms, so that keys compare; no checks, because a key that
+    fails one of today's may be that of a row which was accepted before."""
+    columns = {name: table.columns[name] for name in table.key}
+    defaults = {name: field.default for name, field in Column.model_fields.items()}
+    unchecked = {name: default for name, default in defaults.items() if name not in ("type", "source", "transform")}
+    bare = {name: column.model_copy(update=unchecked) for name, column in columns.items()}
+    return table.model_copy(update={"columns": bare})
 
 
 class RowContract:

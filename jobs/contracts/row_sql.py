@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 
-from jobs.batches import INEXACT, OFFSET, RECORD
+from jobs.batches import INEXACT, OFFSET, RAW, RECORD
+from jobs.config.column import Column
 from jobs.config.column_type import SqlType
-from jobs.config.pipeline import Column, Table
+from jobs.config.table import Table
 from jobs.contracts.casts import cast
 
 _WHITE = r"[\s\v\x1c-\x1f\x85\pZ]"  # what Unicode calls white space; DuckDB's trim leaves tabs and line ends
@@ -65,7 +66,7 @@ def row_sql(table: Table, fields: Mapping[str, str], layout: pa.Schema, *, empty
 
 def places(layout: pa.Schema) -> dict[str, str]:
     """Field of the source → its name in `piece`. Source names may be empty, differ only in case, or be one of ours (`_fate`)."""
-    return {name: name if name in (RECORD, OFFSET) else f"f{number}" for number, name in enumerate(layout.names)}
+    return {name: name if name in (RECORD, OFFSET, RAW) else f"f{number}" for number, name in enumerate(layout.names)}
 
 
 def _bound(field: str, column: Column, empty_is_null: bool) -> str:
@@ -121,14 +122,18 @@ def _reasons(expressions: list[str]) -> str:
 
 
 def _raw(layout: pa.Schema) -> str:
-    """The fields of the source as JSON; for a value that its Arrow type cannot hold, its text."""
+    """The record's own text, if the source has it; else its fields as JSON, for a value that its Arrow type cannot hold its text."""
     place = places(layout)
+    if RAW in place:
+        return RAW
     not_fields = {RECORD, OFFSET} | {INEXACT + name for name in place}
-    values = {
-        name: f"coalesce({place[INEXACT + name]}, {place[name]}::VARCHAR)" if INEXACT + name in place else place[name]
-        for name in layout.names
-        if name not in not_fields
-    }
+    values = {}
+    for name in (name for name in layout.names if name not in not_fields):
+        # A native timestamp is in UTC and says so: when the record is replayed, a text without it is a time of the feed's zone.
+        is_utc = pa.types.is_timestamp(layout.field(name).type) and layout.field(name).type.tz is None
+        value = f"({place[name]}::VARCHAR || 'Z')" if is_utc else place[name]
+        inexact = place.get(INEXACT + name)
+        values[name] = f"coalesce({inexact}, {value}::VARCHAR)" if inexact else value
     return f"json_object({', '.join(f'{_text(name)}, {value}' for name, value in values.items())})"
 
 

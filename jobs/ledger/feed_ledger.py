@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from jobs.batches import Outcome, Plan, Published
+from jobs.batches import Looked, Outcome, Plan, Published
 from jobs.errors import LedgerConflictError
 from jobs.ledger.feed_state import FeedState
 from jobs.runtime.storage import Lake
@@ -51,8 +51,7 @@ class FeedLedger:
         files = self._lake.objects(self._folder, after=f"{self._folder}/{state.last:08d}.~")
         names = [stored.key.removeprefix(f"{self._folder}/").partition(".") for stored in files]
         for number in [int(number) for number, _, kind in names if number.isdigit() and kind == "plan.json"]:
-            plan = Plan.model_validate_json(self._content(self._path(number, "plan")))
-            state = self._ended(state.with_plan(plan))
+            state = self._ended(state.with_plan(self.plan(number)))
         ended = [int(number) for number, _, kind in names if number.isdigit() and kind == "outcome.json"]
         if ended and max(ended) > state.last and not self._lake.head(self._path(max(ended), "plan")):
             state.plan_of(max(ended))
@@ -65,6 +64,10 @@ class FeedLedger:
     def outcomes(self, committed: Sequence[int]) -> Mapping[int, Outcome]:
         """The outcomes of these batches, each read when it is asked for."""
         return _Outcomes(self, committed)
+
+    def plan(self, number: int) -> Plan:
+        """The plan of a claimed batch."""
+        return Plan.model_validate_json(self._content(self._path(number, "plan")))
 
     def put_plan(self, plan: Plan) -> None:
         """Claims the number. Raises LedgerConflictError if it is claimed already: the lease was not ours."""
@@ -89,6 +92,14 @@ class FeedLedger:
     def published(self, number: int) -> Published | None:
         content = self._lake.read(self._path(number, "published"))
         return Published.model_validate_json(content) if content else None
+
+    def put_looked(self, memo: Looked) -> None:
+        self._lake.put_memo(f"{self._folder}/looked.json", memo.to_json())
+
+    def looked(self) -> Looked | None:
+        """When a run last found nothing more to do; None if none ever did."""
+        content = self._lake.read(f"{self._folder}/looked.json")
+        return Looked.model_validate_json(content) if content else None
 
     def _ended(self, state: FeedState) -> FeedState:
         """The state after the outcome of its open plan, or with that plan open."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from jobs.batches import Outcome, Plan, Stored
+from jobs.batches import Bound, Outcome, Plan, Stored, TableVersion
 from jobs.errors import LedgerConflictError
 
 
 class FeedState(Stored):
     """After the batches 1..`last` (of which at most the last has no outcome: `open_plan`).
 
-    `consumed`: object key → ETag that was read or superseded. `bounds`: table → the next lower bound. `as_of`: of the newest applied
-    folder. `rows`, `quarantined`: totals as the outcomes counted them. `runs`: run id → its last batch that is not void.
+    - `consumed`: object key → ETag that was read, superseded or set aside. `newest_folder`: the latest dated one among these.
+    - `bounds`: table → the next lower bound.
+    - `versions`: table → the last batch that changed it. `seen`: a derived table's input → the batch up to which it was seen.
+    - `rows`, `quarantined`: totals as the outcomes counted them. `replays`: committed batches that replayed rejected records.
+    - `runs`: run id → its last batch that is not void. `backfills`: those under way, by name → how many parts are done.
     """
 
     pipeline: str
@@ -21,13 +24,17 @@ class FeedState(Stored):
     open_plan: Plan | None = None
     undo_started: bool = False
     consumed: dict[str, str] = {}
-    bounds: dict[str, int] = {}
-    as_of: datetime | None = None
+    newest_folder: datetime | None = None
+    bounds: dict[str, Bound] = {}
+    versions: dict[str, TableVersion] = {}
+    seen: dict[str, int] = {}
     committed: tuple[int, ...] = ()
     void: tuple[int, ...] = ()
     rows: dict[str, int] = {}
     quarantined: int = 0
+    replays: tuple[int, ...] = ()
     runs: dict[str, int] = {}
+    backfills: dict[str, int] = {}
     last_finished_at: datetime | None = None
 
     def with_plan(self, plan: Plan) -> FeedState:
@@ -54,15 +61,29 @@ class FeedState(Stored):
         )
         if outcome.status == "void":
             return ended.model_copy(update={"void": (*self.void, number)})
-        read = [*plan.objects.values(), *plan.superseded]
+        part = plan.backfill
+        under_way = {name: done for name, done in self.backfills.items() if part is None or name != part.name}
+        if part and part.number < part.of:
+            under_way[part.name] = part.number
+        read = (*plan.objects, *plan.superseded, *plan.set_aside)
+        newest = max(filter(None, (self.newest_folder, plan.newest_folder)), default=None)
+        changed = {
+            name: TableVersion(batch=number, version=table.version)
+            for name, table in outcome.written.items()
+            if table.touched or table.removed
+        }
         return ended.model_copy(
             update={
                 "consumed": self.consumed | {each.key: each.etag for each in read},
+                "newest_folder": newest,
                 "bounds": self.bounds | outcome.next_bounds,
-                "as_of": plan.as_of if plan.objects else self.as_of,
+                "versions": self.versions | changed,
+                "seen": self.seen | {name: pinned.batch for name, pinned in plan.inputs.items()},
                 "committed": (*self.committed, number),
                 "rows": self.rows | {name: written.rows for name, written in outcome.written.items()},
                 "quarantined": self.quarantined + outcome.quarantined,
+                "replays": (*self.replays, number) if plan.replays else self.replays,
+                "backfills": under_way,
                 "runs": self.runs | {plan.run_id: number},
             }
         )

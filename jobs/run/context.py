@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class RunContext:
     """One run of one pipeline. `as_of` is its time (UTC): nothing in a batch comes from a clock.
 
-    `spark`, `source_url` and `warehouse_url` start what they need at the first call. `max_batches` per feed; None: all.
+    `spark`, `source_url` and `warehouse_url` start what they need at the first call. `max_batches` per feed; None: all. `full`: the first batch
+    of each feed reads everything.
     """
 
     pipeline: Pipeline
@@ -33,6 +34,7 @@ class RunContext:
     max_batches: int | None = None
     accept_shrink: bool = False
     list_all: bool = False
+    full: bool = False
     command: str = "tidemark"
 
     @property

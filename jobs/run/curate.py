@@ -12,7 +12,8 @@ from jobs.ledger.feed_ledger import FeedLedger
 from jobs.ledger.feed_state import FeedState
 from jobs.ledger.lease import held_lease, new_holder, refuse_if_held
 from jobs.run.check import check, read_checked
-from jobs.run.claim import Nothing, next_plan
+from jobs.run.claim import next_plan
+from jobs.run.claimable import Claim, Nothing
 from jobs.run.context import RunContext
 from jobs.run.export import export
 from jobs.run.land import land, newest_manifest, read_manifest, require_same_tables
@@ -34,7 +35,7 @@ class CuratedFeed:
     error: TidemarkError | None = None
 
 
-def curate(context: RunContext, feed: str) -> CuratedFeed:
+def curate(context: RunContext, feed: str, claim: Claim = next_plan) -> CuratedFeed:
     """Ends the open batch of the feed, if any, then claims and ends further ones. A Tidemark error stops this feed only."""
     ended: list[tuple[Plan, Outcome]] = []
     stopped = Nothing()
@@ -46,13 +47,13 @@ def curate(context: RunContext, feed: str) -> CuratedFeed:
         with held_lease(
             context.lake, context.name, feed, holder, lambda: ledger.state().open_plan is not None, context.progress.say
         ):
-            stopped = _drain(context, ledger, ended)
+            stopped = _drain(context, ledger, claim, ended)
     except TidemarkError as error:
         return CuratedFeed(feed, tuple(ended), stopped, error)
     return CuratedFeed(feed, tuple(ended), stopped)
 
 
-def _drain(context: RunContext, ledger: FeedLedger, ended: list[tuple[Plan, Outcome]]) -> Nothing:
+def _drain(context: RunContext, ledger: FeedLedger, claim: Claim, ended: list[tuple[Plan, Outcome]]) -> Nothing:
     """Batch after batch, each decided from the state after the one before. `ended` grows with every outcome."""
     state = ledger.state()
     is_rerun = context.run_id in state.runs
@@ -61,7 +62,7 @@ def _drain(context: RunContext, ledger: FeedLedger, ended: list[tuple[Plan, Outc
         if plan is None:
             if is_rerun or (context.max_batches is not None and len(ended) >= context.max_batches):
                 return Nothing()
-            found = next_plan(context, ledger.feed, state)
+            found = claim(context, ledger.feed, state)
             if isinstance(found, Nothing):
                 return found
             ledger.put_plan(found)
@@ -83,7 +84,7 @@ def _finish(context: RunContext, plan: Plan, state: FeedState) -> Outcome:
     if state.undo_started:
         finish_undo(context, plan)
         return _void("its commits were undone by `tidemark abandon --undo`")
-    if not plan.objects and not plan.ranges:
+    if not plan.reads_something:
         return Outcome(status="committed", reason=plan.reason, finished_at=datetime.now(UTC))
     title = f"{plan.pipeline}/{plan.feed} batch {plan.number}"
     with context.progress.steps(
@@ -143,6 +144,7 @@ def _write_and_export(
         checked=checked.tables,
         written=written,
         quarantined=quarantined,
+        objects=manifest.objects,
         export=exported,
         next_bounds=manifest.next_bounds,
         finished_at=datetime.now(UTC),

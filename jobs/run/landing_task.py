@@ -2,154 +2,158 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass, field, replace
-from hashlib import sha256
+from contextlib import closing, contextmanager
+from io import BytesIO
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.batches import LandedFile, SourceObject
-from jobs.config.pipeline import CsvFeed, Table
-from jobs.contracts.contract import REJECTED, RowContract, landing_schema, source_fields
-from jobs.errors import BatchRefusedError, LedgerConflictError, TidemarkError
+from jobs.batches import OFFSET, RECORD, LandedObjects, SourceObject
+from jobs.config.column import AS_OF
+from jobs.config.table import PostgresRead, Table
+from jobs.contracts.contract import REJECTED, source_fields
+from jobs.errors import BatchRefusedError, TidemarkError
+from jobs.run.landing_files import ParquetFiles, TableLanding, TableWriter, unreadable_rows
+from jobs.run.landing_replay import event_tables, land_replayed
+from jobs.run.shares import ComputedShare, CsvShare, EventsShare, LandedShare, PostgresShare, ReplayShare, Share
 from jobs.runtime.storage import Lake
 from jobs.sources.csv_header import bind
 from jobs.sources.csv_reader import open_csv
-from jobs.sources.postgres_rows import IdSlice, read_slice
-from jobs.sources.records import Piece
-
-_ROWS_PER_FILE = 1_000_000
-_BYTES_PER_FILE = 256 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Share:
-    """What one task reads of the table `name`. `place` is the landing's folder, `number` its place among the table's shares."""
-
-    name: str
-    table: Table
-    place: str
-    number: int
-    lake_url: str
-
-
-@dataclass(frozen=True)
-class CsvShare(Share):
-    """One object of a CSV feed."""
-
-    feed: CsvFeed
-    source: SourceObject
-
-
-@dataclass(frozen=True)
-class PostgresShare(Share):
-    """One slice of a Postgres table, read under the batch's snapshot."""
-
-    timezone: str
-    pipeline: str
-    url: str = field(repr=False)
-    snapshot: str
-    ids: IdSlice
-
-
-@dataclass(frozen=True)
-class LandedShare:
-    """What a task landed. `records` as the splitter or the database counted them; `refusals`: why the whole batch must be refused."""
-
-    name: str
-    files: tuple[LandedFile, ...]
-    rejected_files: tuple[LandedFile, ...]
-    records: int
-    landed: int
-    rejected: int
-    filtered: int
-    warned: int
-    refusals: tuple[str, ...]
+from jobs.sources.events_reader import EventPiece, Unmatched, read_events
+from jobs.sources.postgres_rows import read_slice
+from jobs.sources.records import Piece, Unreadable
 
 
 def land_share(share: Share) -> LandedShare | TidemarkError:
     """Lands one share. A Tidemark error is returned, not raised: Spark would turn it into text and run the task again."""
     try:
-        if isinstance(share, CsvShare):
-            return _land_csv(share)
-        assert isinstance(share, PostgresShare)
-        return _land_postgres(share)
+        match share:
+            case CsvShare():
+                return _land_csv(share)
+            case EventsShare():
+                return _land_events(share)
+            case PostgresShare():
+                return _land_postgres(share)
+            case ComputedShare():
+                return _land_computed(share)
+            case ReplayShare():
+                return land_replayed(share)
+        raise TypeError(share)
     except TidemarkError as error:
         return error
 
 
+def _writer(share: Share, name: str, table: Table) -> TableWriter:
+    return TableWriter(Lake(share.lake_url), share.place, name, table, share.number)
+
+
 def _land_csv(share: CsvShare) -> LandedShare:
-    lake, source = Lake(share.lake_url), share.source
-    _require_unchanged(lake, source)
-    with closing(lake.open(source.key)) as stream:
-        delivered = open_csv(stream, source.key)
+    lake, key = Lake(share.lake_url), share.source.key
+    writer = _writer(share, share.name, share.table)
+    with _unchanged(lake, share.source) as stream:
+        delivered = open_csv(stream, key)
         wanted = source_fields(share.table)
-        fields = bind(delivered.header, list(wanted.values()), source.key)
-        bound = {column: fields[name] for column, name in wanted.items()}
-        landed = _land(
-            lake, share, delivered.pieces, bound, source.key, empty_is_null=True, timezone=share.feed.timezone
-        )
-    _require_unchanged(lake, source)
-    return landed
+        names = bind(delivered.header, list(wanted.values()), key)
+        fields = {column: names[name] for column, name in wanted.items()}
+        for piece in delivered.pieces:
+            writer.add(piece, fields, key, empty_is_null=True, timezone=share.feed.timezone)
+    return LandedShare(tables={share.name: writer.close()})
 
 
 def _land_postgres(share: PostgresShare) -> LandedShare:
-    assert share.table.read is not None
-    pieces = read_slice(share.url, share.pipeline, share.snapshot, share.ids)
-    fields, table = source_fields(share.table), share.table.read.table
-    landed = _land(Lake(share.lake_url), share, pieces, fields, table, empty_is_null=False, timezone=share.timezone)
-    return replace(landed, records=share.ids.records)
+    assert isinstance(share.table.read, PostgresRead)
+    fields, source = source_fields(share.table), share.table.read.table
+    writer = _writer(share, f"_keys/{share.name}" if share.is_keys else share.name, share.table)
+    for piece in read_slice(share.url, share.pipeline, share.snapshot, share.rows):
+        writer.add(piece, fields, source, timezone=share.timezone)
+    landed = {share.name: writer.close(share.rows.records)}
+    return LandedShare(keys=landed) if share.is_keys else LandedShare(tables=landed)
 
 
-def _land(
-    lake: Lake,
-    share: Share,
-    pieces: Iterator[Piece],
-    fields: dict[str, str],
-    source: str,
-    *,
-    empty_is_null: bool,
-    timezone: str,
-) -> LandedShare:
-    accepted = _ParquetFiles(lake, f"{share.place}/{share.name}/part-{share.number:05d}", landing_schema(share.table))
-    rejected = _ParquetFiles(lake, f"{share.place}/_rejected/{share.name}-{share.number:05d}", REJECTED)
-    contract: RowContract | None = None
-    records = filtered = warned = 0
-    refusals: tuple[str, ...] = ()
-    for piece in pieces:
-        contract = contract or RowContract(
-            share.table, fields, piece.fields.schema, empty_is_null=empty_is_null, timezone=timezone
+def _land_computed(share: ComputedShare) -> LandedShare:
+    """The transform's rows, judged like any other: their origin is the file, their number the place in it."""
+    writer = _writer(share, share.name, share.table)
+    start = 1
+    for batch in pq.ParquetFile(BytesIO(Lake(share.lake_url).read(share.source) or b"")).iter_batches():
+        writer.add(_numbered(batch, start), computed_fields(share.table), share.table.transform or "")
+        start += batch.num_rows
+    return LandedShare(tables={share.name: writer.close()})
+
+
+def computed_fields(table: Table) -> dict[str, str]:
+    """Curated column → column of the transform's frame; the plan's time comes once per type that reads it."""
+    return {
+        name: f"{AS_OF}_{table.columns[name].type.kind}" if source == AS_OF else source
+        for name, source in source_fields(table).items()
+    }
+
+
+def _numbered(batch: pa.RecordBatch, start: int) -> Piece:
+    rows = pa.Table.from_batches([batch])
+    rows = rows.append_column(RECORD, pa.array(range(start, start + rows.num_rows), pa.int64()))
+    return Piece(rows.append_column(OFFSET, pa.nulls(rows.num_rows, pa.int64())), rows.num_rows)
+
+
+def _land_events(share: EventsShare) -> LandedShare:
+    lake = Lake(share.lake_url)
+    writers = {name: _writer(share, name, table) for name, table in share.contract.items()}
+    routes, fields = event_tables(share.contract), {n: source_fields(table) for n, table in share.contract.items()}
+    unrouted = Unrouted(lake, share)
+    for source in share.sources:
+        with _unchanged(lake, source) as stream:
+            for piece in read_events(stream, source.key, routes):
+                for name, rows in piece.tables.items():
+                    writers[name].add(rows, fields[name], source.key, timezone=share.feed.timezone)
+                unrouted.add(piece, source.key)
+    return unrouted.landed({name: writer.close() for name, writer in writers.items()})
+
+
+class Unrouted:
+    """Records of an events feed that no table takes: counted, and kept as the feed says."""
+
+    def __init__(self, lake: Lake, share: EventsShare) -> None:
+        self._policy = share.feed.on_unmatched
+        self._rejected = ParquetFiles(lake, f"{share.place}/_unrouted/part-{share.number:05d}", REJECTED)
+        self._records = 0
+        self._ignored: Counter[str] = Counter()
+        self._refusals: list[str] = []
+
+    def add(self, piece: EventPiece, key: str) -> None:
+        self._records += piece.records
+        self._rejected.add(unreadable_rows(piece.unreadable, None, key))
+        if self._policy == "ignore":
+            self._ignored.update(each.kind for each in piece.unmatched)
+        elif self._policy == "refuse":
+            self._refusals += [f"{key} record {each.number}: {_reason(each)}" for each in piece.unmatched[:5]]
+        if self._policy != "ignore":
+            self._rejected.add(unreadable_rows(tuple(map(_as_unreadable, piece.unmatched)), None, key))
+
+    def landed(self, tables: dict[str, TableLanding]) -> LandedShare:
+        files = self._rejected.close()
+        objects = LandedObjects(
+            records=self._records, rejected=sum(each.rows for each in files), ignored=dict(self._ignored)
         )
-        verdict = contract.apply(piece.fields, source)
-        accepted.add(verdict.accepted)
-        rejected.add(
-            verdict.rejected.set_column(0, "table", pa.array([share.name] * verdict.rejected.num_rows, pa.string()))
-        )
-        rejected.add(_unreadable(piece, share.name, source))
-        records, filtered, warned = records + piece.records, filtered + verdict.filtered, warned + verdict.warned
-        refusals += verdict.refusals
-    files, rejects = accepted.close(), rejected.close()
-    return LandedShare(
-        name=share.name,
-        files=files,
-        rejected_files=rejects,
-        records=records,
-        landed=sum(each.rows for each in files),
-        rejected=sum(each.rows for each in rejects),
-        filtered=filtered,
-        warned=warned,
-        refusals=tuple(f"{share.name}: {refusal}" for refusal in refusals[:5]),
-    )
+        return LandedShare(tables=tables, rejected_files=files, objects=objects, refusals=tuple(self._refusals[:5]))
 
 
-def _unreadable(piece: Piece, name: str, source: str) -> pa.Table:
-    rows = [
-        {"table": name, "object": source, "record": r.number, "offset": r.offset, "raw": r.raw, "reasons": [r.reason]}
-        for r in piece.unreadable
-    ]
-    return pa.Table.from_pylist(rows, schema=REJECTED)
+def _reason(record: Unmatched) -> str:
+    return f"expected an event that a table of the feed takes, got {record.kind!r}"
+
+
+def _as_unreadable(record: Unmatched) -> Unreadable:
+    return Unreadable(record.number, record.offset, record.raw, _reason(record))
+
+
+@contextmanager
+def _unchanged(lake: Lake, planned: SourceObject) -> Iterator[BinaryIO]:
+    """The object's stream. Raises BatchRefusedError if it is not what the plan names, before or after it was read."""
+    _require_unchanged(lake, planned)
+    with closing(lake.open(planned.key)) as stream:
+        yield stream
+    _require_unchanged(lake, planned)
 
 
 def _require_unchanged(lake: Lake, planned: SourceObject) -> None:
@@ -159,44 +163,4 @@ def _require_unchanged(lake: Lake, planned: SourceObject) -> None:
         raise BatchRefusedError(
             f"Reading {planned.key}: expected what the plan names ({planned.size} bytes with ETag {planned.etag}), got {got}. "
             "It was delivered again meanwhile: run the same command again to take what is there now."
-        )
-
-
-class _ParquetFiles:
-    """Parquet files of bounded size, each put once it is full; nothing is put for no rows."""
-
-    def __init__(self, lake: Lake, prefix: str, schema: pa.Schema) -> None:
-        self._lake, self._prefix, self._schema = lake, prefix, schema
-        self._files: list[LandedFile] = []
-        self._start()
-
-    def _start(self) -> None:
-        self._rows = 0
-        self._buffer = pa.BufferOutputStream()
-        self._writer = pq.ParquetWriter(self._buffer, self._schema, compression="snappy")
-
-    def add(self, rows: pa.Table) -> None:
-        if rows.num_rows == 0:
-            return
-        self._writer.write_table(rows)
-        self._rows += rows.num_rows
-        if self._rows >= _ROWS_PER_FILE or self._buffer.tell() >= _BYTES_PER_FILE:
-            self._put()
-            self._start()
-
-    def close(self) -> tuple[LandedFile, ...]:
-        if self._rows:
-            self._put()
-        return tuple(self._files)
-
-    def _put(self) -> None:
-        self._writer.close()
-        content = self._buffer.getvalue().to_pybytes()
-        path = f"{self._prefix}-{len(self._files):03d}.parquet"
-        if not self._lake.create(path, content):
-            raise LedgerConflictError(
-                f"Landing {path}: expected the folder of a new attempt, got one with this file in it. Run again."
-            )
-        self._files.append(
-            LandedFile(path=path, rows=self._rows, size=len(content), sha256=sha256(content).hexdigest())
         )

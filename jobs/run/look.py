@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from jobs.errors import TidemarkError
 from jobs.ledger.feed_ledger import FeedLedger
 from jobs.ledger.feed_state import FeedState
-from jobs.run.claim import Nothing, preview
+from jobs.run.claim import preview
+from jobs.run.claimable import Nothing
 from jobs.run.context import RunContext
 
 
@@ -18,7 +19,7 @@ class FeedLook:
     feed: str
     state: FeedState
     pending: str | None
-    nothing: Nothing
+    stopped: Nothing
     error: TidemarkError | None = None
 
     @property

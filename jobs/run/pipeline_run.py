@@ -1,15 +1,19 @@
 """One run of one pipeline, as a page: look, curate what is there (the only part that needs Spark), then load.
 
-A feed that fails does not stop the others, and neither stops the load of what is committed.
+Feeds first, then the derived tables, each after its inputs. What fails does not stop the others, nor the load of what is committed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from jobs.batches import Looked
 from jobs.errors import InputError, TidemarkError
-from jobs.run.claim import Nothing
+from jobs.ledger.feed_ledger import FeedLedger
+from jobs.run.claimable import Claim, Nothing
 from jobs.run.context import RunContext
 from jobs.run.look import FeedLook, look
 from jobs.run.publish import PublishedFeed, publish
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunReport:
-    """What a run saw and did, feed by feed."""
+    """What a run saw and did, feed by feed and derived table by derived table."""
 
     pipeline: str
     run_id: str
@@ -38,7 +42,7 @@ class RunReport:
     @property
     def idle(self) -> dict[str, Nothing]:
         """Why there was nothing (more) to claim, per feed."""
-        return {seen.feed: seen.nothing for seen in self.looks} | {feed.feed: feed.stopped for feed in self.curated}
+        return {seen.feed: seen.stopped for seen in self.looks} | {feed.feed: feed.stopped for feed in self.curated}
 
     @property
     def exit_code(self) -> int:
@@ -48,17 +52,30 @@ class RunReport:
         return 2 if all(isinstance(error, InputError) for error in self.errors) else 1
 
 
-def run_pipeline(context: RunContext, feeds: list[str]) -> RunReport:
-    """Drains the feeds and publishes what is committed. Tidemark errors are in the report, not raised."""
-    looks = [look(context, feed) for feed in feeds]
-    curated = _curate(context, [seen.feed for seen in looks if seen.has_work])
+def run_pipeline(context: RunContext, feeds: list[str], claims: Mapping[str, Claim] = {}) -> RunReport:
+    """Drains the feeds and derived tables and publishes what is committed. Tidemark errors are in the report, not raised.
+
+    `feeds`: names of `Pipeline.batched`, in its order. `claims`: what decides the batches of some of them instead of what is new there
+    (a backfill, a replay).
+    """
+    looks: list[FeedLook] = []
+    curated: list[CuratedFeed] = []
+    for feed in feeds:
+        if feed in claims:
+            curated.append(_curate(context, feed, claims[feed]))
+            continue
+        seen = look(context, feed)
+        looks.append(seen)
+        ended = _curate(context, feed) if seen.has_work else None
+        curated += [ended] if ended else []
+        if not seen.error and not (ended.error if ended else None) and not (ended or seen).stopped.overdue:
+            memo = Looked(at=datetime.now(UTC), run_id=context.run_id)
+            FeedLedger(context.lake, context.name, feed).put_looked(memo)
     published = publish(context, feeds)
     return RunReport(context.name, context.run_id, tuple(looks), tuple(curated), tuple(published))
 
 
-def _curate(context: RunContext, feeds: list[str]) -> list[CuratedFeed]:
-    if not feeds:
-        return []
+def _curate(context: RunContext, feed: str, claim: Claim | None = None) -> CuratedFeed:
     from jobs.run.curate import curate  # pyspark takes longer to import than a run with nothing new may take
 
-    return [curate(context, feed) for feed in feeds]
+    return curate(context, feed, claim) if claim else curate(context, feed)

@@ -50,6 +50,7 @@ class Session:
         max_batches: int | None = None,
         accept_shrink: bool = False,
         list_all: bool = False,
+        full: bool = False,
     ) -> RunContext:
         """What one run of `pipeline` is given. Raises UsageError for an unknown one."""
         now = datetime.now(UTC)
@@ -65,6 +66,7 @@ class Session:
             max_batches=max_batches,
             accept_shrink=accept_shrink,
             list_all=list_all,
+            full=full,
             command=command,
         )
 

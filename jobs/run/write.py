@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.batches import Checked, Contract, Manifest, Plan, WrittenTable
+from jobs.batches import BATCH, Checked, Contract, Manifest, Plan, WrittenTable
 from jobs.errors import BalanceError
+from jobs.ledger.feed_ledger import FeedLedger
 from jobs.ledger.feed_state import FeedState
-from jobs.run.check import accepted_rows, all_rejects
 from jobs.run.context import RunContext
-from jobs.tables import insert, quarantine, replace
+from jobs.run.land import changes_folder
+from jobs.run.landed import accepted_rows, curated_rows, deleted_keys, landed_keys, quarantined_rows
+from jobs.run.rejected import replayed_records
+from jobs.runtime.parquet import parquet_columns, parquet_files
+from jobs.tables import quarantine, replace
+from jobs.tables.apply import Applied, applied, apply
+from jobs.tables.changes import CLOSE, DELETE, INSERT, MARK, OP, UPDATE, Arrival
 from jobs.tables.commits import (
     BatchCommit,
     CommitNote,
@@ -26,9 +32,8 @@ from jobs.tables.commits import (
     quarantine_path,
     require_not_ahead,
 )
-from jobs.tables.delta import BATCH, curated_schema, prepare_table, tagged
-
-MODES: dict[str, ModuleType] = {"replace": replace, "insert": insert}
+from jobs.tables.delta import curated_schema, has_deletion_vectors, prepare_table, tagged
+from jobs.tables.modes import changes
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,9 @@ def curated_target(pipeline: str, table: str) -> Target:
 
 
 def targets(plan: Plan, tables: list[str]) -> list[Target]:
-    """Every Delta table that a batch commits to, in the order of the commits."""
-    return [quarantine_target(plan.pipeline, plan.feed), *(curated_target(plan.pipeline, name) for name in tables)]
+    """Every Delta table that a batch commits to, in the order of the commits. A derived table has no quarantine."""
+    curated = [curated_target(plan.pipeline, name) for name in tables]
+    return curated if plan.inputs else [quarantine_target(plan.pipeline, plan.feed), *curated]
 
 
 def first_commit(context: RunContext, plan: Plan, tables: list[str]) -> BatchCommit | None:
@@ -64,24 +70,40 @@ def first_commit(context: RunContext, plan: Plan, tables: list[str]) -> BatchCom
 def prepare_tables(context: RunContext, plan: Plan, contract: Contract) -> None:
     """Creates what is not there yet and adds new columns, untagged and before any commit of the batch. Raises SourceSchemaError."""
     spark = context.spark()
-    quarantine_address = context.lake.uri(quarantine_path(plan.pipeline, plan.feed))
-    prepare_table(spark, quarantine_address, quarantine.QUARANTINE_SCHEMA, (BATCH,))
+    if not plan.inputs:
+        quarantine_address = context.lake.uri(quarantine_path(plan.pipeline, plan.feed))
+        prepare_table(spark, quarantine_address, quarantine.QUARANTINE_SCHEMA, (BATCH,))
     for name, table in contract.items():
         address = context.lake.uri(curated_path(plan.pipeline, name))
-        prepare_table(spark, address, curated_schema(table), (*table.key, BATCH))
+        prepare_table(spark, address, curated_schema(table), (*table.identity, BATCH), has_deletion_vectors(table))
 
 
 def write_quarantine(context: RunContext, plan: Plan, manifest: Manifest, checked: Checked) -> int:
-    """Appends the batch's rejects that are not there yet from an earlier reading; how many."""
+    """Appends the batch's rejects; how many. What is read again and rejected again is not appended while an identical one is open."""
+    if plan.inputs:
+        return 0
     target = quarantine_target(plan.pipeline, plan.feed)
     address = context.lake.uri(target.path)
 
-    def append() -> None:
-        rejects = all_rejects(context, manifest, checked)
-        rejects = quarantine.not_yet_known(rejects, address) if plan.ranges else rejects
+    def append_rejects() -> None:
+        rejects = quarantined_rows(context, manifest, checked)
+        if _is_read_again(plan):
+            ledger = FeedLedger(context.lake, plan.pipeline, plan.feed)
+            rejects = quarantine.not_yet_known(rejects, address, replayed_records(ledger, ledger.state()))
         quarantine.write(rejects.withColumn(BATCH, F.lit(plan.number).cast("long")), address)
 
-    return quarantine.written_rows(_commit_once(context, plan, manifest, target, append))
+    written = quarantine.written_rows(_commit_once(context, plan, manifest, target, append_rejects))
+    rejected = sum(table.rejected for table in manifest.tables.values())
+    rejected += sum(table.rejected for table in checked.tables.values())
+    rejected += manifest.objects.rejected if manifest.objects else 0
+    if written > rejected or (written < rejected and not _is_read_again(plan)):
+        _require_equal(plan, target.path, "as many rejected records as were counted", rejected, written)
+    return written
+
+
+def _is_read_again(plan: Plan) -> bool:
+    """Whether the batch may hold records that an earlier one held, and rejected."""
+    return bool(plan.windows) or plan.purpose in ("full", "backfill")
 
 
 def write_table(
@@ -89,29 +111,92 @@ def write_table(
 ) -> WrittenTable:
     """One table's commit, or what it was if an earlier attempt made it. Raises BalanceError if its counts do not add up."""
     table, target = manifest.contract[name], curated_target(plan.pipeline, name)
-    mode, address, names = MODES[table.load.mode], context.lake.uri(target.path), [*table.columns, BATCH]
+    address = context.lake.uri(target.path)
 
-    def merge() -> None:
+    def commit_rows() -> None:
         rows = accepted_rows(context, manifest, checked, name)
-        mode.write(_curated(rows, names, plan), address, table.key)
+        if table.load.mode == "replace":
+            replace.write(_numbered(rows.select(*table.columns), plan.number), address, table.key)
+            return
+        changed = _stored(context, plan, manifest, name, _arrival(context, plan, manifest, checked, name, rows))
+        apply(changed, address, table, plan.number, _stored_counts(context, plan, manifest, name))
 
-    commit = _commit_once(context, plan, manifest, target, merge)
-    counts, written = checked.tables[name], mode.written_rows(commit)
-    before = 0 if table.load.mode == "replace" else state.rows.get(name, 0)
+    commit = _commit_once(context, plan, manifest, target, commit_rows)
+    return _written(context, plan, manifest, checked, state, name, commit)
+
+
+def _arrival(
+    context: RunContext, plan: Plan, manifest: Manifest, checked: Checked, name: str, rows: DataFrame
+) -> Arrival:
+    table = manifest.contract[name]
+    return Arrival(
+        table=table,
+        arriving=rows,
+        current=curated_rows(context, name, table),
+        deleted=deleted_keys(context, manifest, checked, name),
+        observed_at=manifest.snapshot_at,
+        affected=landed_keys(context, manifest, name) if plan.inputs else None,
+    )
+
+
+def _stored(context: RunContext, plan: Plan, manifest: Manifest, name: str, arrival: Arrival) -> DataFrame:
+    """The changes, computed once: a MERGE reads its source more than once."""
+    folder = context.lake.uri(changes_folder(plan, manifest.attempt, name))
+    with changes(arrival) as rows:
+        rows.write.mode("overwrite").parquet(folder)
+        return context.spark().read.schema(rows.schema).parquet(folder)
+
+
+def _written(
+    context: RunContext,
+    plan: Plan,
+    manifest: Manifest,
+    checked: Checked,
+    state: FeedState,
+    name: str,
+    commit: BatchCommit,
+) -> WrittenTable:
+    """The counts of a table's commit. The stored changes and Delta's own metrics are counted in independent places and must agree."""
+    found, counts, mode = applied(commit), checked.tables[name], manifest.contract[name].load.mode
+    written, before = found.inserted, 0
+    if mode != "replace":
+        stored, before = _stored_counts(context, plan, manifest, name), state.rows.get(name, 0)
+        stored_rows = Applied(stored[INSERT], stored[UPDATE] + stored[CLOSE] + stored[MARK], stored[DELETE])
+        _require_equal(
+            plan, curated_path(plan.pipeline, name), "as many changed rows as were stored", stored_rows, found
+        )
+        written = stored[INSERT] + stored[UPDATE]
     unchanged = counts.accepted - counts.superseded - written
-    read = commit.metrics.get("numSourceRows", written)
-    if read != counts.accepted - counts.superseded or unchanged < 0:
-        raise BalanceError(
-            f"Writing {target.path}: expected the commit of batch {plan.number} to take {counts.accepted - counts.superseded} rows "
-            f"(accepted less superseded), got {read}. Run `tidemark abandon {plan.pipeline} {plan.feed} --undo` and report this."
+    if unchanged < 0 or (unchanged and mode in ("replace", "append")):
+        _require_equal(
+            plan,
+            curated_path(plan.pipeline, name),
+            "as many rows as were accepted",
+            counts.accepted - counts.superseded,
+            written,
         )
     return WrittenTable(
         version=commit.version,
-        rows=before + written,
+        rows=before + found.inserted - found.deleted,
         written=written,
         unchanged=unchanged,
         superseded=counts.superseded,
+        touched=found.inserted + found.updated,
+        removed=found.deleted,
     )
+
+
+def _stored_counts(context: RunContext, plan: Plan, manifest: Manifest, name: str) -> Counter[str]:
+    files = parquet_files(context.lake, changes_folder(plan, manifest.attempt, name))
+    return Counter(op for file in files for (op,) in parquet_columns(context.lake, file.path, OP))
+
+
+def _require_equal(plan: Plan, path: str, what: str, expected: object, got: object) -> None:
+    if expected != got:
+        raise BalanceError(
+            f"Writing {path}: expected {what} for batch {plan.number}, {expected}, got {got}. "
+            f"Run `tidemark abandon {plan.pipeline} {plan.feed} --undo` and report this."
+        )
 
 
 def _commit_once(
@@ -133,5 +218,5 @@ def _commit_once(
     return found
 
 
-def _curated(rows: DataFrame, names: list[str], plan: Plan) -> DataFrame:
-    return rows.withColumn(BATCH, F.lit(plan.number).cast("long")).select(*names)
+def _numbered(rows: DataFrame, number: int) -> DataFrame:
+    return rows.withColumn(BATCH, F.lit(number).cast("long"))

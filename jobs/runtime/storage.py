@@ -57,6 +57,11 @@ class Lake:
                 return False
         return True
 
+    def put_memo(self, path: str, content: bytes) -> None:
+        """Puts `content` over whatever is there: the one overwrite, for memos to people that nothing decides by."""
+        with _storage_errors("Writing", self.uri(path)):
+            self._store.put(path, content)
+
     def read(self, path: str) -> bytes | None:
         """The whole object, or None if there is none."""
         with _storage_errors("Reading", self.uri(path)):

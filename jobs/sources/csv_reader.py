@@ -15,11 +15,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
+from jobs.batches import OFFSET, RECORD
 from jobs.errors import BalanceError, BatchRefusedError, SourceSchemaError
 from jobs.sources.csv_bytes import PlainBytes
 from jobs.sources.csv_header import header_names
 from jobs.sources.csv_records import Records, split, without_line_end
-from jobs.sources.records import OFFSET, RECORD, Piece, Unreadable
+from jobs.sources.records import Piece, Unreadable
 
 PIECE_BYTES = 16 << 20
 RECORD_BYTES = 128 << 20

@@ -1,26 +1,23 @@
-"""Look and claim for dated folders of files: which folders are whole, which objects the ledger has not consumed.
+"""Look and claim for dated folders of files: what has been delivered, and which nights are whole.
 
-A folder is one day's delivery. Nothing is decided by a clock but what is overdue; what is new is decided by the ledger.
+A folder is one day's delivery, or one hour's. Nothing is decided by a clock but what is overdue; what is new is decided by the ledger.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from jobs.batches import SourceObject
-from jobs.config.pipeline import CsvFeed
+from jobs.config.feed import CsvFeed, EventsFeed
 from jobs.runtime.storage import Lake
 
-_PARTS = {
-    "{YYYY}": r"(?P<year>[0-9]{4})",
-    "{MM}": r"(?P<month>[0-9]{2})",
-    "{DD}": r"(?P<day>[0-9]{2})",
-    "{table}": "(?P<table>{table})",
-}
+_DATE = {"{YYYY}": "[0-9]{4}", "{MM}": "[0-9]{2}", "{DD}": "[0-9]{2}", "{HH}": "[0-9]{2}"}  # from the largest unit down
+_NAMES = {"{YYYY}": "year", "{MM}": "month", "{DD}": "day", "{HH}": "hour", "{table}": "table"}
+_FORMATS = {"{YYYY}": "%Y", "{MM}": "%m", "{DD}": "%d", "{HH}": "%H"}
 
 
 @dataclass(frozen=True)
@@ -43,70 +40,114 @@ def folders(
 ) -> list[Folder]:
     """Every dated folder with at least one declared file, oldest first.
 
-    `since` (`late_by_days` before the newest one that was applied) limits the listing to folders of its day, in the feed's time zone,
+    `since` (`late_by_days` before the newest one that was taken) limits the listing to folders of its day, in the feed's time zone,
     and later; None lists all.
     """
-    root = f"raw/{pipeline}/"
-    first = since and _midnight(since.astimezone(ZoneInfo(feed.timezone)), feed)
     found: dict[datetime, dict[str, SourceObject]] = {}
-    pattern = re.compile(_regex(feed.path, tables))
-    for day_prefix in _prefixes(lake, root, feed, since):
-        for stored in lake.objects(day_prefix):
-            match = pattern.fullmatch(stored.key.removeprefix(root))
-            day = _day(match, feed) if match else None
-            if match and day and (first is None or day >= first):
-                stored_as = SourceObject(
-                    key=stored.key, size=stored.size, etag=stored.etag, version_id=stored.version_id
-                )
-                found.setdefault(day, {})[match["table"]] = stored_as
+    for day, source in _delivered(lake, pipeline, feed, _one_of(tables), since):
+        found.setdefault(day, {})[str(source.table)] = source
     return [
         Folder(day, objects, tuple(keys_of(feed, pipeline, day, set(tables) - set(objects))))
         for day, objects in sorted(found.items())
     ]
 
 
-def keys_of(feed: CsvFeed, pipeline: str, as_of: datetime, tables: Sequence[str] | set[str]) -> list[str]:
+def dated_objects(
+    lake: Lake, pipeline: str, feed: EventsFeed, *, since: datetime | None = None
+) -> list[tuple[datetime, SourceObject]]:
+    """Every object below the dated folders, with the instant (UTC) that its folder's path names, oldest first, then by key."""
+    found = _delivered(lake, pipeline, feed, "", since)
+    return sorted(found, key=lambda each: (each[0], each[1].key))
+
+
+def keys_of(feed: CsvFeed, pipeline: str, as_of: datetime, tables: Collection[str]) -> list[str]:
     """The keys that the files of these tables have on that day."""
-    local = as_of.astimezone(ZoneInfo(feed.timezone))
-    dated = feed.path.replace("{YYYY}", f"{local:%Y}").replace("{MM}", f"{local:%m}").replace("{DD}", f"{local:%d}")
+    dated = _dated(feed.path, as_of.astimezone(ZoneInfo(feed.timezone)))
     return sorted(f"raw/{pipeline}/" + dated.replace("{table}", table) for table in tables)
 
 
-def _regex(path: str, tables: Sequence[str]) -> str:
-    """Each placeholder captures where it stands first and must repeat the same text afterwards."""
-    names, seen = "|".join(re.escape(table) for table in sorted(tables, key=len, reverse=True)), set()
-    pieces = []
+def _delivered(
+    lake: Lake, pipeline: str, feed: CsvFeed | EventsFeed, tables: str, since: datetime | None
+) -> Iterator[tuple[datetime, SourceObject]]:
+    root, zone = f"raw/{pipeline}/", ZoneInfo(feed.timezone)
+    oldest = since.astimezone(zone) if since else None
+    is_folder = feed.path.endswith("/")
+    pattern = re.compile(_regex(feed.path, tables) + (".+" if is_folder else ""), re.DOTALL)
+    for prefix in _prefixes(lake, root, feed.path, oldest):
+        for stored in lake.objects(prefix):
+            match = pattern.fullmatch(stored.key.removeprefix(root))
+            instant = _instant(match, zone) if match else None
+            if match and instant and (oldest is None or instant >= _start(oldest, feed.path)):
+                table = None if is_folder else match["table"]
+                yield (
+                    instant,
+                    SourceObject(
+                        key=stored.key, size=stored.size, etag=stored.etag, version_id=stored.version_id, table=table
+                    ),
+                )
+
+
+def _one_of(tables: Sequence[str]) -> str:
+    return "|".join(re.escape(table) for table in sorted(tables, key=len, reverse=True))
+
+
+def _regex(path: str, tables: str) -> str:
+    """Each placeholder is a group of its name where it stands first, and must repeat the same text afterwards."""
+    pieces, seen = [], set()
     for part in re.split(r"(\{[A-Za-z]+\})", path):
-        if part in seen:
-            pieces.append(
-                {"{YYYY}": "(?P=year)", "{MM}": "(?P=month)", "{DD}": "(?P=day)", "{table}": "(?P=table)"}[part]
-            )
-        elif part in _PARTS:
-            seen.add(part)
-            pieces.append(_PARTS[part].replace("{table}", names) if part == "{table}" else _PARTS[part])
+        name = _NAMES.get(part)
+        if name in seen:
+            pieces.append(f"(?P={name})")
+        elif name:
+            seen.add(name)
+            pieces.append(f"(?P<{name}>{_DATE.get(part, tables)})")
         else:
             pieces.append(re.escape(part))
     return "".join(pieces)
 
 
-def _prefixes(lake: Lake, root: str, feed: CsvFeed, since: datetime | None) -> list[str]:
-    """Folders to list: all of them at first, later only those whose name is not below the day of `since`."""
-    head = feed.path.split("/", 1)[0]
-    named = re.findall(r"\{\w+\}", head)
-    if since is None or not head.startswith("{YYYY}") or named != list(_PARTS)[: len(named)]:
-        return [root]  # names whose order is not that of the days
-    local = since.astimezone(ZoneInfo(feed.timezone))
-    oldest = head.replace("{YYYY}", f"{local:%Y}").replace("{MM}", f"{local:%m}").replace("{DD}", f"{local:%d}")
-    return [f"{root}{name}/" for name in lake.folders(root.rstrip("/")) if name >= oldest]
+def _prefixes(lake: Lake, root: str, path: str, oldest: datetime | None) -> list[str]:
+    """Folders to list: at first the one that holds all, later only those dated folders that are not before `oldest`.
+
+    Level by level while names sort like dates: a year's folder, the months in it. A level with another order ends the descent.
+    """
+    found, above, named = [root], root, ""
+    for part in path.split("/")[:-1]:
+        placeholders = re.findall(r"\{\w+\}", part)
+        named += "".join(placeholders)
+        if not placeholders:
+            found = [f"{prefix}{part}/" for prefix in found]
+        elif oldest is None or not "".join(_DATE).startswith(named) or not part.startswith("{"):
+            break
+        else:  # in the oldest folder of the level above names count from the oldest on, in later ones all do
+            first, oldest_above = _dated(part, oldest), _dated(above, oldest)
+            found = [
+                f"{prefix}{name}/"
+                for prefix in found
+                for name in lake.folders(prefix.rstrip("/"))
+                if prefix != oldest_above or name >= first
+            ]
+        above += f"{part}/"
+    return found
 
 
-def _day(match: re.Match[str], feed: CsvFeed) -> datetime | None:
-    """The midnight that a path names; None if there is no such day."""
+def _dated(path: str, local: datetime) -> str:
+    for placeholder, code in _FORMATS.items():
+        path = path.replace(placeholder, local.strftime(code).zfill(4 if code == "%Y" else 2))
+    return path
+
+
+def _start(local: datetime, path: str) -> datetime:
+    """The beginning of the day, or of the hour, whose folder an instant belongs to."""
+    hour = local.hour if "{HH}" in path else 0
+    return local.replace(hour=hour, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
+def _instant(match: re.Match[str], zone: ZoneInfo) -> datetime | None:
+    """The beginning (UTC) of the day or hour that a path names; None if there is no such day."""
+    parts = match.groupdict()
     try:
-        return _midnight(date(int(match["year"]), int(match["month"]), int(match["day"])), feed)
+        day = (int(parts["year"]), int(parts["month"]), int(parts["day"]))
+        return datetime(*day, int(parts.get("hour") or 0), tzinfo=zone).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def _midnight(day: date, feed: CsvFeed) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(feed.timezone)).astimezone(UTC)

@@ -14,16 +14,10 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from jobs.batches import IdRange
-from jobs.config.pipeline import Read
+from jobs.config.table import PostgresRead
 from jobs.errors import SourceSchemaError
-from jobs.sources.postgres_session import (
-    INTEGERS,
-    Session,
-    near,
-    require_sight_of_all_sessions,
-    source_columns,
-    table_name,
-)
+from jobs.sources.postgres_horizon import require_sight_of_all_sessions
+from jobs.sources.postgres_session import INTEGERS, Session, near, source_columns, table_name
 
 FIRST_BOUND = -(2**63)  # below every bigint: the first batch of a table reads from its beginning
 
@@ -45,7 +39,7 @@ class HeldBack:
     open_transactions: tuple[str, ...]
 
 
-def pending_tables(session: Session, reads: Mapping[str, Read], bounds: Mapping[str, int]) -> list[str]:
+def pending_tables(session: Session, reads: Mapping[str, PostgresRead], bounds: Mapping[str, int]) -> list[str]:
     """Tables with a visible row above their bound; decides nothing."""
     return [name for name, read in reads.items() if _ceiling(session, read, bounds.get(name, FIRST_BOUND)) is not None]
 
@@ -53,7 +47,7 @@ def pending_tables(session: Session, reads: Mapping[str, Read], bounds: Mapping[
 def claimable_ranges(
     session: Session,
     pipeline: str,
-    reads: Mapping[str, Read],
+    reads: Mapping[str, PostgresRead],
     bounds: Mapping[str, int],
     wait_seconds: int,
     say: Callable[[str], None],
@@ -71,16 +65,16 @@ def claimable_ranges(
     return HeldBack(still_open) if still_open else ranges
 
 
-def _ceiling(session: Session, read: Read, after: int) -> int | None:
+def _ceiling(session: Session, read: PostgresRead, after: int) -> int | None:
     """The highest visible id if it is above `after`. Raises SourceSchemaError where there is no such integer column."""
-    columns = source_columns(session, read)
-    found = columns[read.cursor].base_type if read.cursor in columns else f"none{near(read.cursor, columns)}"
+    columns, cursor = source_columns(session, read), read.cursor or ""
+    found = columns[cursor].base_type if cursor in columns else f"none{near(cursor, columns)}"
     if found not in INTEGERS:
         raise SourceSchemaError(
             f"Looking at {read.table}: expected an integer column {read.cursor!r}, got {found}. "
             "Correct `read.cursor` to the name of an ascending id."
         )
-    query = sql.SQL("SELECT max({id}) FROM {table}").format(id=sql.Identifier(read.cursor), table=table_name(read))
+    query = sql.SQL("SELECT max({id}) FROM {table}").format(id=sql.Identifier(cursor), table=table_name(read))
     (highest,) = session.execute(query).fetchone() or (None,)
     return highest if isinstance(highest, int) and highest > after else None
 
@@ -111,7 +105,7 @@ def _is_prepared(key: str) -> bool:
     return key.startswith("prepared ")
 
 
-def _require_lookback(session: Session, read: Read) -> None:
+def _require_lookback(session: Session, read: PostgresRead) -> None:
     """Ids from a sequence with CACHE > 1, or from the application, can commit below others with nothing open in between."""
     if read.lookback_ids is not None:
         return

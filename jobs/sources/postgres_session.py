@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from difflib import get_close_matches
 
 import psycopg
 from psycopg import sql
 
-from jobs.config.pipeline import Read
+from jobs.config.table import PostgresRead, Table
 from jobs.errors import CredentialsError, SourceRightsError, SourceSchemaError, SourceUnavailableError
 
 Session = psycopg.Connection[tuple[object, ...]]
@@ -71,48 +72,41 @@ def _line(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def table_name(read: Read) -> sql.Identifier:
+def table_name(read: PostgresRead) -> sql.Identifier:
     return sql.Identifier(*read.table.split(".", 1))
 
 
-def require_sight_of_all_sessions(session: Session, pipeline: str) -> None:
-    """Without it other sessions look as if nothing were open (FACTS: their xact_start is NULL), and late rows are lost."""
-    role, sees_all, is_standby = session.execute(
-        "SELECT current_user, pg_has_role('pg_read_all_stats', 'USAGE'), pg_is_in_recovery()"
-    ).fetchone() or ("", False, False)
-    if is_standby:
-        raise SourceRightsError(
-            f"Planning {pipeline}: expected a primary, got a standby, where the primary's open transactions cannot be seen, "
-            "so no id is known to be final. Point the connection to the primary."
+def postgres_read(table: Table) -> PostgresRead:
+    """How the table is read. Raises SourceSchemaError for one that is not read from Postgres."""
+    if not isinstance(table.read, PostgresRead):
+        raise SourceSchemaError(
+            f"Reading a Postgres table: expected `read` with a table, got {table.read!r}. Add `read: {{table: schema.table}}`."
         )
-    if not sees_all:
-        raise SourceRightsError(
-            f"Planning {pipeline}: role {role!r} cannot see other sessions' transactions, so no id is known to be final. "
-            f'Run on the source: GRANT pg_read_all_stats TO "{role}".'
-        )
+    return table.read
 
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """One column as the catalogue has it; `base_type` is pg_type.typname with domains resolved."""
+    """One column as the catalogue has it; `base_type` is pg_type.typname with domains resolved. A view's columns may always be NULL."""
 
     name: str
     base_type: str
+    is_not_null: bool
 
 
-def source_columns(session: Session, read: Read) -> dict[str, SourceColumn]:
+def source_columns(session: Session, read: PostgresRead) -> dict[str, SourceColumn]:
     """The columns of a table or view by name. Raises SourceSchemaError if there is no such table."""
     rows = session.execute(
         """
         WITH RECURSIVE base AS (
-            SELECT a.attname, a.attnum, t.oid, t.typname, t.typtype, t.typbasetype
+            SELECT a.attname, a.attnum, a.attnotnull, t.oid, t.typname, t.typtype, t.typbasetype
             FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
             WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
             UNION ALL
-            SELECT base.attname, base.attnum, t.oid, t.typname, t.typtype, t.typbasetype
+            SELECT base.attname, base.attnum, base.attnotnull, t.oid, t.typname, t.typtype, t.typbasetype
             FROM base JOIN pg_type AS t ON base.typtype = 'd' AND t.oid = base.typbasetype
         )
-        SELECT attname::text, typname::text FROM base WHERE typtype <> 'd' ORDER BY attnum
+        SELECT attname::text, typname::text, attnotnull FROM base WHERE typtype <> 'd' ORDER BY attnum
         """,
         [table_name(read).as_string(session)],
     ).fetchall()
@@ -121,10 +115,10 @@ def source_columns(session: Session, read: Read) -> dict[str, SourceColumn]:
             f"Reading {read.table}: expected a table that the role can see, got none{_near_tables(session, read)}. "
             "Correct `read.table`, or grant USAGE on its schema and SELECT on the table."
         )
-    return {str(name): SourceColumn(str(name), str(base)) for name, base in rows}
+    return {str(name): SourceColumn(str(name), str(base), bool(is_not_null)) for name, base, is_not_null in rows}
 
 
-def _near_tables(session: Session, read: Read) -> str:
+def _near_tables(session: Session, read: PostgresRead) -> str:
     """` (near: public.posts)`, or nothing."""
     rows = session.execute(
         "SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
@@ -140,11 +134,20 @@ def near(name: str, known: Iterable[str]) -> str:
     return f" (near: {', '.join(found)})" if found else ""
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """`taken_at` (UTC) is read after the snapshot was taken: nothing that it shows has a later time of the source's clock."""
+
+    name: str
+    taken_at: datetime
+
+
 @contextmanager
-def exported_snapshot(session: Session) -> Iterator[str]:
-    """The name of a snapshot that other sessions can enter while this one stays open."""
+def exported_snapshot(session: Session) -> Iterator[Snapshot]:
+    """A snapshot that other sessions can enter by its name while this one stays open."""
     with session.transaction():
         session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         session.execute(sql.SQL("SET LOCAL idle_in_transaction_session_timeout = {}").format(_SNAPSHOT_LIFE))
-        (name,) = session.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
-        yield str(name)
+        found = session.execute("SELECT pg_export_snapshot(), clock_timestamp()").fetchone()
+        assert found is not None and isinstance(found[1], datetime)
+        yield Snapshot(str(found[0]), found[1])

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from jobs.batches import OFFSET, RECORD
-
 
 @dataclass(frozen=True)
 class Unreadable:
@@ -31,6 +29,3 @@ class Piece:
     fields: pa.Table
     records: int
     unreadable: tuple[Unreadable, ...] = field(default=())
-
-
-__all__ = ["OFFSET", "RECORD", "Piece", "Unreadable"]

@@ -30,7 +30,10 @@ class CommitNote(Stored):
 
 @dataclass(frozen=True)
 class BatchCommit:
-    """One tagged commit. `metrics` are Delta's operation metrics as integers; `added` the data files, relative to the table."""
+    """One tagged commit. `metrics` are Delta's operation metrics as integers; `added` the data files, relative to the table.
+
+    A file that was there before, and is added again with a deletion vector, is not among them: the rows that it still has are older.
+    """
 
     version: int
     note: CommitNote
@@ -77,8 +80,10 @@ def batch_commit(lake: Lake, path: str, app: str, batch: int) -> BatchCommit | N
         note = CommitNote.model_validate_json(info.get("userMetadata") or "{}")
         metrics = {name: int(value) for name, value in info.get("operationMetrics", {}).items()}
         added = tuple(
-            unquote(action["add"]["path"]) for action in actions if "add" in action
-        )  # the log holds them as URLs
+            unquote(action["add"]["path"])  # the log holds them as URLs
+            for action in actions
+            if "add" in action and not action["add"].get("deletionVector")
+        )
         return BatchCommit(version, note, metrics, added)
     return None
 
@@ -125,21 +130,40 @@ def _commits_backwards(lake: Lake, path: str) -> Iterator[tuple[int, list[dict[s
         yield int(key.rsplit("/", 1)[-1][:-5]), [json.loads(line) for line in content.splitlines() if line.strip()]
 
 
+def data_files(lake: Lake, path: str) -> list[str]:
+    """The data files of the table as it is now, relative to it; of one that has no deletion vectors, such as a quarantine."""
+    removed: set[str] = set()
+    found: list[str] = []
+    for version, actions in _commits_backwards(lake, path):
+        added = [action["add"]["path"] for action in actions if "add" in action]
+        found += [each for each in added if each not in removed]
+        removed |= {*added, *(action["remove"]["path"] for action in actions if "remove" in action)}
+        if version == 0:
+            return [unquote(each) for each in found]
+    older = [row["path"] for row in _checkpoint_rows(lake, path, "add")]
+    return [unquote(each) for each in (*found, *(each for each in older if each not in removed))]
+
+
 def _last_batch_in_checkpoint(lake: Lake, path: str, app: str) -> int:
     """For a table whose newest JSON commits are all maintenance, or were cleaned up."""
+    rows = _checkpoint_rows(lake, path, "txn")
+    return max((int(row["version"]) for row in rows if row["appId"] == app), default=0)
+
+
+def _checkpoint_rows(lake: Lake, path: str, action: str) -> list[dict[str, Any]]:
+    """The actions of one kind in the last checkpoint; none where there is no checkpoint."""
     pointer = lake.read(f"{path}/_delta_log/_last_checkpoint")
     if pointer is None:
-        return 0
+        return []
     version = json.loads(pointer)["version"]
     parts = [
         o.key
         for o in lake.objects(f"{path}/_delta_log")
         if f"{version:020d}.checkpoint" in o.key and o.key.endswith(".parquet")
     ]
-    transactions = [
-        row["txn"]
+    return [
+        row[action]
         for part in parts
-        for row in pq.read_table(BytesIO(lake.read(part) or b""), columns=["txn"]).to_pylist()
-        if row["txn"]
+        for row in pq.read_table(BytesIO(lake.read(part) or b""), columns=[action]).to_pylist()
+        if row[action]
     ]
-    return max((int(txn["version"]) for txn in transactions if txn["appId"] == app), default=0)

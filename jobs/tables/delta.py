@@ -23,7 +23,7 @@ from pyspark.sql.types import (
 )
 
 from jobs.config.column_type import SqlType
-from jobs.config.pipeline import Table
+from jobs.config.table import Table
 from jobs.errors import SourceSchemaError
 from jobs.tables.commits import CommitNote
 
@@ -60,18 +60,29 @@ def landed_schema(table: Table) -> StructType:
 
 
 def curated_schema(table: Table) -> StructType:
-    """The contract's columns and `_batch`. Nullability is the contract's affair, not Delta's: a column may become nullable."""
+    """The contract's columns, those that the load mode adds, and `_batch`. Nullability is the contract's affair, not Delta's: a column
+    may become nullable."""
     columns = [StructField(name, spark_type(column.type)) for name, column in table.columns.items()]
-    return StructType([*columns, StructField(BATCH, LongType())])
+    added = [StructField(name, _SPARK[kind]) for name, kind in table.added_columns.items()]
+    return StructType([*columns, *added, StructField(BATCH, LongType())])
 
 
-def prepare_table(spark: SparkSession, address: str, schema: StructType, stats: tuple[str, ...]) -> None:
+def has_deletion_vectors(table: Table) -> bool:
+    """Whether its Delta table marks rows as gone instead of writing the rest of their files again. Neither Athena nor Spectrum can read
+    that."""
+    return table.load.mode in ("upsert", "history", "recompute") and not table.readers
+
+
+def prepare_table(
+    spark: SparkSession, address: str, schema: StructType, stats: tuple[str, ...], deletion_vectors: bool = False
+) -> None:
     """Creates the table, or adds the columns it lacks; both untagged. Raises SourceSchemaError if a column's type changed.
 
     `stats`: columns whose minimum and maximum the log may hold. They are data, so only keys and `_batch`.
     """
     if not DeltaTable.isDeltaTable(spark, address):
         builder = DeltaTable.createIfNotExists(spark).location(address).addColumns(schema)
+        builder = builder.property("delta.enableDeletionVectors", str(deletion_vectors).lower())
         builder.property("delta.dataSkippingStatsColumns", ",".join(stats)).execute()
         return
     present = {field.name: field.dataType for field in DeltaTable.forPath(spark, address).toDF().schema.fields}

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
+from operator import and_
+
 from pyspark.sql import DataFrame
 from pyspark.sql.types import ArrayType, LongType, StringType, StructField, StructType
 
+from jobs.batches import RecordId
 from jobs.tables.commits import BatchCommit
 from jobs.tables.delta import BATCH
 
@@ -25,10 +30,17 @@ REJECTED_SCHEMA = StructType(
 QUARANTINE_SCHEMA = StructType([*REJECTED_SCHEMA.fields, StructField(BATCH, LongType())])
 
 
-def not_yet_known(rejected: DataFrame, address: str) -> DataFrame:
-    """Rejects without those that an earlier reading of the same rows (a lookback) quarantined identically."""
-    known = rejected.sparkSession.read.format("delta").load(address).select(*_IDENTITY).distinct()
-    return rejected.join(known, on=list(_IDENTITY), how="left_anti")
+def not_yet_known(rejected: DataFrame, address: str, closed: Iterable[RecordId]) -> DataFrame:
+    """Rejects without those that an earlier reading of the same rows quarantined identically, and that no replay has closed since."""
+    spark = rejected.sparkSession
+    known = spark.read.format("delta").load(address)
+    places = [(each.batch, each.object, each.record) for each in closed]
+    if places:
+        replayed = spark.createDataFrame(places, f"{BATCH} long, object string, record long")
+        known = known.join(replayed, on=replayed.columns, how="left_anti")
+    known = known.select(*_IDENTITY).distinct()
+    is_same = reduce(and_, (rejected[name].eqNullSafe(known[name]) for name in _IDENTITY))  # no table is known for some
+    return rejected.join(known, on=is_same, how="left_anti")
 
 
 def write(rejected: DataFrame, address: str) -> None:

@@ -1,17 +1,18 @@
-"""The exported Parquet files of a table as Arrow batches in exactly the types of its contract."""
+"""The exported Parquet files of a table as Arrow batches in exactly the types that the warehouse gives its columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.batches import ExportedTable
+from jobs.config.column import Column
 from jobs.config.column_type import SqlType
-from jobs.config.pipeline import Table
 from jobs.errors import LoadRefusedError
 from jobs.runtime.storage import Lake
+from jobs.warehouse.statements import identity_columns, published_columns
 
 _ROWS_AT_ONCE = 131_072
 _TYPES = {
@@ -28,13 +29,22 @@ _TYPES = {
 
 
 def exported_rows(lake: Lake, name: str, exported: ExportedTable) -> Iterator[pa.RecordBatch]:
-    """One file in memory at a time. Other columns than the contract's are left out.
+    """The rows that the batch wrote, with the columns that are published.
 
     Raises:
         LoadRefusedError: a file is missing, lacks a column, or holds a value that the type cannot.
     """
-    schema = arrow_schema(exported.contract)
-    for path in exported.files:
+    return _rows(lake, name, exported.files, arrow_schema(published_columns(exported.contract)))
+
+
+def deleted_identities(lake: Lake, name: str, exported: ExportedTable) -> Iterator[pa.RecordBatch]:
+    """What identifies the rows that went. Raises LoadRefusedError as `exported_rows` does."""
+    return _rows(lake, name, exported.deleted_files, arrow_schema(identity_columns(exported.contract)))
+
+
+def _rows(lake: Lake, name: str, paths: Iterable[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """One file in memory at a time: obstore's reader is no file that Arrow takes. Other columns than the schema's are left out."""
+    for path in paths:
         content = lake.read(path)
         if content is None:
             raise _refusal(name, path, "the exported file to be there", "none")
@@ -51,9 +61,9 @@ def exported_rows(lake: Lake, name: str, exported: ExportedTable) -> Iterator[pa
             raise _refusal(name, path, "Parquet in the contract's types", repr(str(error))) from error
 
 
-def arrow_schema(contract: Table) -> pa.Schema:
+def arrow_schema(columns: Mapping[str, Column]) -> pa.Schema:
     """Timestamps are UTC without a zone."""
-    return pa.schema([pa.field(name, _arrow_type(column.type)) for name, column in contract.columns.items()])
+    return pa.schema([pa.field(name, _arrow_type(column.type)) for name, column in columns.items()])
 
 
 def _arrow_type(type_: SqlType) -> pa.DataType:

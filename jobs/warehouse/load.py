@@ -53,16 +53,19 @@ def publish_feed(
 def _load_batch(
     warehouse: PostgresWarehouse, lake: Lake, pipeline: str, feed: str, number: int, outcome: Outcome, earlier: int
 ) -> Loaded:
-    from jobs.warehouse.exported_rows import exported_rows  # Arrow: only where there is something to load
+    # Here, as Arrow takes its time: only where there is something to load.
+    from jobs.warehouse.exported_rows import deleted_identities, exported_rows
 
     exported = {} if outcome.export is None else _exported_tables(lake, outcome.export)
-    contracts = {name: table.contract for name, table in exported.items()}
-    warehouse.prepare(pipeline, contracts)
-    with warehouse.staging(pipeline, feed, number, contracts) as staging:
+    warehouse.prepare(pipeline, {name: table.contract for name, table in exported.items()})
+    with warehouse.staging(pipeline, feed, number, exported) as staging:
         for name, table in exported.items():
             warehouse.copy(pipeline, staging.names[name], exported_rows(lake, f"{pipeline}.{name}", table))
+        for name, deleted in staging.deleted.items():
+            warehouse.copy(pipeline, deleted, deleted_identities(lake, f"{pipeline}.{name}", exported[name]))
         staged = tuple(
-            StagedTable(name, staging.names[name], table.contract, table.rows) for name, table in exported.items()
+            StagedTable(name, staging.names[name], table.contract, table.rows, staging.deleted.get(name), table.deleted)
+            for name, table in exported.items()
         )
         load = BatchLoad(pipeline, feed, number, outcome.attempt or "", staging.load_id, earlier, staged)
         failed = warehouse.commit(pipeline, load_transaction(load, datetime.now(UTC), warehouse.dialect))
@@ -111,7 +114,8 @@ def _refusal(load: BatchLoad, failed: FailedGuard) -> LoadRefusedError:
             f"Compare `tidemark status {load.pipeline}` with {load.pipeline}.tidemark_loads; if the warehouse was restored "
             "or changed by hand meanwhile, run the pipeline again."
         )
+    what = "rows" if failed.kind == "rows" else "deleted keys"
     return LoadRefusedError(
-        f"{doing}: expected {failed.expected} rows in staging for {failed.table!r} as the export's manifest says, "
+        f"{doing}: expected {failed.expected} {what} in staging for {failed.table!r} as the export's manifest says, "
         f"got {failed.got}. Restore the exported files below export/, then run the pipeline again; nothing was changed."
     )

@@ -17,11 +17,28 @@ from typing import TYPE_CHECKING, Any, cast
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from jobs.config.pipeline import Table
-from jobs.errors import ConfigError
+from jobs.batches import ExportedTable
+from jobs.config.table import Table
+from jobs.errors import ConfigError, LoadRefusedError
 from jobs.warehouse.postgres_errors import explained, login_error, warehouse_errors
-from jobs.warehouse.postgres_tables import ExistingColumn, create_loads, create_staging, table_changes
-from jobs.warehouse.statements import LOADS, Dialect, FailedGuard, failed_guard, literal, quoted
+from jobs.warehouse.postgres_tables import (
+    INDEX_PREFIX,
+    ExistingColumn,
+    ExistingTable,
+    create_loads,
+    create_staging,
+    table_changes,
+)
+from jobs.warehouse.statements import (
+    LOADS,
+    Dialect,
+    FailedGuard,
+    failed_guard,
+    identity_columns,
+    literal,
+    published_columns,
+    quoted,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,10 +50,11 @@ WRONG_QUERY = (psycopg.ProgrammingError, psycopg.DataError, psycopg.InternalErro
 
 @dataclass(frozen=True)
 class Staging:
-    """Tables of one load attempt: staging name by table name."""
+    """Tables of one load attempt: staging name by table name; `deleted` for the tables with rows that went."""
 
     load_id: str
     names: dict[str, str]
+    deleted: dict[str, str]
 
 
 class PostgresWarehouse:
@@ -78,26 +96,31 @@ class PostgresWarehouse:
             existing = self._existing_tables(pipeline)
             for name, contract in tables.items():
                 for statement in table_changes(pipeline, name, contract, existing.get(name)):
-                    self._execute(statement)
+                    self._change(pipeline, name, contract, statement)
 
     @contextmanager
-    def staging(self, pipeline: str, feed: str, number: int, tables: Mapping[str, Table]) -> Iterator[Staging]:
+    def staging(self, pipeline: str, feed: str, number: int, tables: Mapping[str, ExportedTable]) -> Iterator[Staging]:
         """Empty staging tables under a fresh load id, dropped afterwards; those of dead loaders are dropped first.
 
         The session holds an advisory lock on its load id: whoever can take that lock knows that the loader is gone.
         """
         load_id = secrets.token_hex(6)
-        names = {table: f"tidemark_staging_{feed[:16]}_{number}_{load_id}_{i}" for i, table in enumerate(tables)}
+        prefix = f"tidemark_staging_{feed[:16]}_{number}_{load_id}"  # with up to 13 digits below the 63 bytes of a name
+        names = {table: f"{prefix}_{i}" for i, table in enumerate(tables)}
+        with_deletes = [table for table, exported in tables.items() if exported.deleted or exported.deleted_files]
+        deleted = {table: f"{prefix}_{i}" for i, table in enumerate(with_deletes, start=len(names))}
         try:
             with warehouse_errors(f"Making staging tables in {pipeline}", self._where):
                 self._drop_staging_of_dead_loaders(pipeline)
                 self._execute(f"SELECT pg_advisory_lock({int(load_id, 16)})")
-                for table, contract in tables.items():
-                    self._execute(create_staging(pipeline, names[table], contract))
-            yield Staging(load_id, names)
+                for table, staging in names.items():
+                    self._execute(create_staging(pipeline, staging, published_columns(tables[table].contract)))
+                for table, staging in deleted.items():
+                    self._execute(create_staging(pipeline, staging, identity_columns(tables[table].contract)))
+            yield Staging(load_id, names, deleted)
         finally:
             with suppress(psycopg.Error):  # a lost session: the next loader drops them
-                self._drop(pipeline, names.values())
+                self._drop(pipeline, [*names.values(), *deleted.values()])
                 self._execute(f"SELECT pg_advisory_unlock({int(load_id, 16)})")
 
     def copy(self, pipeline: str, staging: str, batches: Iterable[pa.RecordBatch]) -> None:
@@ -146,21 +169,43 @@ class PostgresWarehouse:
         """Without parameters, so that a % is only a %."""
         return self._connection.execute(statement)
 
+    def _change(self, pipeline: str, name: str, contract: Table, statement: str) -> None:
+        try:
+            self._execute(statement)
+        except psycopg.errors.UniqueViolation as error:
+            raise LoadRefusedError(
+                f"Preparing {pipeline}.{name}: expected one row for each {', '.join(contract.identity)} in the warehouse, got "
+                f"{error.diag.message_detail!r}. The table was filled in another mode or changed by hand: delete what "
+                "is doubled there, then run the pipeline again."
+            ) from error
+
     def _limit(self, lock_minutes: int) -> None:
         """A loader that falls silent with the lock in its hands loses it: between two statements it never pauses."""
         self._execute(f"SET LOCAL lock_timeout = '{lock_minutes}min'")
         self._execute("SET LOCAL idle_in_transaction_session_timeout = '1min'")
 
-    def _existing_tables(self, pipeline: str) -> dict[str, dict[str, ExistingColumn]]:
+    def _existing_tables(self, pipeline: str) -> dict[str, ExistingTable]:
         rows = self._execute(
             "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull FROM pg_class c "
             "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
             f"WHERE c.relnamespace = to_regnamespace({literal(quoted(pipeline))}) AND c.relkind IN ('r', 'p')"
         )
-        tables: dict[str, dict[str, ExistingColumn]] = {}
+        columns: dict[str, dict[str, ExistingColumn]] = {}
         for table, column, type_, not_null in rows:
-            tables.setdefault(table, {})[column] = ExistingColumn(type_, not_null)
-        return tables
+            columns.setdefault(table, {})[column] = ExistingColumn(type_, not_null)
+        indexes = self._existing_indexes(pipeline)
+        return {table: ExistingTable(there, indexes.get(table, ())) for table, there in columns.items()}
+
+    def _existing_indexes(self, pipeline: str) -> dict[str, tuple[str, ...]]:
+        """By table, the columns of the index that Tidemark made for it, in the index's order."""
+        rows = self._execute(
+            "SELECT t.relname, array_agg(a.attname::text ORDER BY array_position(x.indkey::int2[], a.attnum)) FROM pg_index x "
+            "JOIN pg_class t ON t.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid "
+            "JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = ANY (x.indkey) "
+            f"WHERE t.relnamespace = to_regnamespace({literal(quoted(pipeline))}) "
+            f"AND starts_with(i.relname, {literal(INDEX_PREFIX)}) GROUP BY t.relname"
+        )
+        return {table: tuple(columns) for table, columns in rows}
 
     def _drop_staging_of_dead_loaders(self, pipeline: str) -> None:
         names = self._execute(

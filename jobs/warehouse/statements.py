@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, assert_never
 
-from jobs.config.pipeline import Table
+from jobs.config.column import Column
+from jobs.config.table import DELETED_AT, Table
 from jobs.errors import ConfigError
 
 MAX_STATEMENTS = 40  # of one Data API batch
@@ -24,17 +25,23 @@ _LOCK: dict[Dialect, str] = {
     "postgres": "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE",  # conflicts with itself, lets readers pass
     "redshift": "LOCK {}",  # ACCESS EXCLUSIVE is the only mode there
 }
-_GUARD = re.compile(r"tidemark guard: (loaded|order|counts)((?: \w+)*)")
+_GUARD = re.compile(r"tidemark guard: (loaded|order|rows|deletes)((?: \w+)*)")
+_MAY_BE_NULL = {"valid_to", DELETED_AT}
 
 
 @dataclass(frozen=True)
 class StagedTable:
-    """A table of the batch, copied to `staging` in the pipeline's schema; `rows` as the export manifest counts them."""
+    """A table of the batch, copied to `staging` in the pipeline's schema; `rows` as the export manifest counts them.
+
+    `deleted_staging` holds the identities of the `deleted` rows that went; None where none went.
+    """
 
     name: str
     staging: str
     contract: Table
     rows: int
+    deleted_staging: str | None = None
+    deleted: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,9 +63,9 @@ class BatchLoad:
 
 @dataclass(frozen=True)
 class FailedGuard:
-    """Why the warehouse rolled back. `table` only for counts; `expected` and `got` not for a batch that is loaded."""
+    """Why the warehouse rolled back. `table` for staged rows and deletes; `expected` and `got` not for a batch that is loaded."""
 
-    kind: Literal["loaded", "order", "counts"]
+    kind: Literal["loaded", "order", "rows", "deletes"]
     table: str = ""
     expected: int = 0
     got: int = 0
@@ -74,8 +81,24 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def published_columns(contract: Table) -> dict[str, Column]:
+    """The contract's columns, then those that its mode adds; the batch number is added where the rows enter their table."""
+    added = {
+        name: Column.model_validate({"type": type_, "nullable": name in _MAY_BE_NULL})
+        for name, type_ in contract.added_columns.items()
+    }
+    return contract.columns | added
+
+
+def identity_columns(contract: Table) -> dict[str, Column]:
+    """What identifies a row, and so all that is known of one that went."""
+    columns = published_columns(contract)
+    return {name: columns[name] for name in contract.identity}
+
+
 def load_transaction(load: BatchLoad, loaded_at: datetime, dialect: Dialect) -> list[str]:
-    """Lock, guards, every table by its mode, the row that says it is loaded. The caller begins and commits.
+    """Lock, guards, every table by its mode, the row that says it is loaded: five, and one to three per table. The caller
+    begins and commits.
 
     Raises:
         ConfigError: more than 40 statements.
@@ -105,7 +128,7 @@ def failed_guard(error: str) -> FailedGuard | None:
         return FailedGuard("loaded")
     if kind == "order":
         return FailedGuard("order", expected=int(words[0]), got=int(words[1]))
-    return FailedGuard("counts", words[0], int(words[1]), int(words[2]))
+    return FailedGuard("rows" if kind == "rows" else "deletes", words[0], int(words[1]), int(words[2]))
 
 
 def _not_loaded_yet(load: BatchLoad, loads: str) -> str:
@@ -125,30 +148,50 @@ def _nothing_left_out(load: BatchLoad, loads: str) -> str:
 
 
 def _staged_counts(load: BatchLoad) -> str:
-    """One statement for all tables: 18 tables in mode `replace` fit into a batch, with one guard each it would be 12."""
+    """One statement for all tables: with a guard each, half as many would fit into a batch."""
+    staged = [("rows", table.name, table.rows, table.staging) for table in load.tables]
+    staged += [
+        ("deletes", table.name, table.deleted, table.deleted_staging) for table in load.tables if table.deleted_staging
+    ]
     counts = " UNION ALL ".join(
-        f"SELECT {literal(table.name)} AS name, {table.rows} AS expected, COUNT(*) AS staged "
-        f"FROM {quoted(load.pipeline, table.staging)}"
-        for table in load.tables
+        f"SELECT CAST({literal(f'{kind} {name}')} AS VARCHAR(80)) AS name, {expected} AS expected, COUNT(*) AS staged "
+        f"FROM {quoted(load.pipeline, staging)}"
+        for kind, name, expected, staging in staged
     )
     return (
-        "SELECT CAST(CASE WHEN staged = expected THEN '0' ELSE 'tidemark guard: counts ' || name || ' ' "
+        "SELECT CAST(CASE WHEN staged = expected THEN '0' ELSE 'tidemark guard: ' || name || ' ' "
         "|| CAST(expected AS VARCHAR(20)) || ' ' || CAST(staged AS VARCHAR(20)) END AS INT) "
         f"FROM ({counts}) AS counts"
     )
 
 
 def _apply(load: BatchLoad, table: StagedTable) -> list[str]:
-    target, staging = quoted(load.pipeline, table.name), quoted(load.pipeline, table.staging)
-    columns = ", ".join(quoted(name) for name in table.contract.columns)
-    insert = f"INSERT INTO {target} ({columns}, {quoted(BATCH)}) SELECT {columns}, {load.number} FROM {staging} AS new"
-    mode = table.contract.load.mode
-    if mode == "replace":
-        return [f"DELETE FROM {target}", insert]
-    if mode == "insert":
-        same_key = " AND ".join(f"old.{quoted(name)} = new.{quoted(name)}" for name in table.contract.key)
-        return [f"{insert} WHERE NOT EXISTS (SELECT 1 FROM {target} AS old WHERE {same_key})"]
-    assert_never(mode)
+    """At most three statements. Readers see the table as it was until the commit."""
+    target = quoted(load.pipeline, table.name)
+    columns = ", ".join(quoted(name) for name in published_columns(table.contract))
+    insert = (
+        f"INSERT INTO {target} ({columns}, {quoted(BATCH)}) "
+        f"SELECT {columns}, {load.number} FROM {quoted(load.pipeline, table.staging)} AS new"
+    )
+    match table.contract.load.mode:
+        case "replace":
+            return [f"DELETE FROM {target}", insert]
+        case "append":
+            return [insert]
+        case "insert":
+            same_key = " AND ".join(f"old.{quoted(name)} = new.{quoted(name)}" for name in table.contract.identity)
+            return [f"{insert} WHERE NOT EXISTS (SELECT 1 FROM {target} AS old WHERE {same_key})"]
+        case "upsert" | "history" | "recompute":
+            gone = [_delete(load, table, table.deleted_staging)] if table.deleted_staging else []
+            return [*gone, _delete(load, table, table.staging), insert]
+        case mode:
+            assert_never(mode)
+
+
+def _delete(load: BatchLoad, table: StagedTable, staging: str) -> str:
+    """Of the rows that `staging` identifies. Without aliases, which Redshift's DELETE … USING does not have."""
+    same = " AND ".join(f"{quoted(table.name, name)} = {quoted(staging, name)}" for name in table.contract.identity)
+    return f"DELETE FROM {quoted(load.pipeline, table.name)} USING {quoted(load.pipeline, staging)} WHERE {same}"
 
 
 def _record(load: BatchLoad, loads: str, loaded_at: datetime) -> str:

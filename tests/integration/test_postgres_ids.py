@@ -13,13 +13,14 @@ import psycopg
 import pytest
 
 from jobs.batches import IdRange
-from jobs.config.pipeline import Read, Table
+from jobs.config.table import PostgresRead, Table
 from jobs.errors import CredentialsError, SourceRightsError, SourceSchemaError, SourceUnavailableError
 from jobs.runtime.embedded_postgres import EmbeddedPostgres
-from jobs.sources import postgres_rows
+from jobs.sources import postgres_slices
 from jobs.sources.postgres_ids import FIRST_BOUND, HeldBack, claimable_ranges, pending_tables
-from jobs.sources.postgres_rows import IdSlice, read_slice, slices
-from jobs.sources.postgres_session import Session, exported_snapshot, source_session
+from jobs.sources.postgres_rows import read_slice
+from jobs.sources.postgres_session import Session, Snapshot, exported_snapshot, source_session
+from jobs.sources.postgres_slices import Slice, id_slices
 
 _NUMBERS = count()
 FIELDS = {"id": "id", "body": "body"}
@@ -45,11 +46,15 @@ def run(url: str, *statements: str) -> None:
             connection.execute(statement)
 
 
-def read_of(most: int = 100_000, lookback: int | None = None, table: str = "public.posts", cursor: str = "id") -> Read:
-    return Read.model_validate({"table": table, "cursor": cursor, "max_rows_per_batch": most, "lookback_ids": lookback})
+def read_of(
+    most: int = 100_000, lookback: int | None = None, table: str = "public.posts", cursor: str = "id"
+) -> PostgresRead:
+    return PostgresRead.model_validate(
+        {"table": table, "cursor": cursor, "max_rows_per_batch": most, "lookback_ids": lookback}
+    )
 
 
-def contract(read: Read) -> Table:
+def contract(read: PostgresRead) -> Table:
     columns = {"id": "bigint", "body": {"type": "text", "nullable": True}}
     return Table.model_validate(
         {"from": "database", "read": read.model_dump(), "key": ["id"], "columns": columns, "load": {"mode": "insert"}}
@@ -57,7 +62,11 @@ def contract(read: Read) -> Table:
 
 
 def claim(
-    url: str, after: int = FIRST_BOUND, wait: int = 0, read: Read | None = None, say: Callable[[str], None] = print
+    url: str,
+    after: int = FIRST_BOUND,
+    wait: int = 0,
+    read: PostgresRead | None = None,
+    say: Callable[[str], None] = print,
 ) -> IdRange | HeldBack:
     """What a claim decides about posts when its bound is `after`."""
     with source_session(url, "ids") as session:
@@ -65,17 +74,17 @@ def claim(
     return found if isinstance(found, HeldBack) else found["posts"]
 
 
-def read_range(url: str, ids: IdRange, read: Read | None = None) -> tuple[list[list[int]], int]:
+def read_range(url: str, ids: IdRange, read: PostgresRead | None = None) -> tuple[list[list[int]], int]:
     """The ids of each slice, as read, and the next bound; each slice has as many rows as it announced."""
     with source_session(url, "ids") as session, exported_snapshot(session) as snapshot:
-        shares, upto = slices(session, "posts", contract(read or read_of()), ids, FIELDS, "UTC")
+        shares, upto = id_slices(session, "posts", contract(read or read_of()), ids, FIELDS, "UTC")
         found = [ids_of(url, snapshot, share) for share in shares]
     assert [len(each) for each in found] == [share.records for share in shares]
     return found, upto
 
 
-def ids_of(url: str, snapshot: str, share: IdSlice) -> list[int]:
-    pieces = [piece.fields for piece in read_slice(url, "ids", snapshot, share)]
+def ids_of(url: str, snapshot: Snapshot, share: Slice) -> list[int]:
+    pieces = [piece.fields for piece in read_slice(url, "ids", snapshot.name, share)]
     assert all(piece["id"].equals(piece["_record"]) for piece in pieces)
     return [number for piece in pieces for number in piece["id"].to_pylist()]
 
@@ -289,13 +298,13 @@ def test_a_refused_password_is_not_shown(posts: str) -> None:
             claim(wrong)
         assert "hunter2" not in str(seen.value) and "authentication failed" in str(seen.value)
         with pytest.raises(CredentialsError) as seen:
-            next(read_slice(wrong, "ids", "", IdSlice("", (), 0, 0, 0)))
+            next(read_slice(wrong, "ids", "", Slice("", (), 0)))
         assert "hunter2" not in str(seen.value)
 
 
 def test_a_dead_server_may_be_tried_again(posts: str, postgres_server: EmbeddedPostgres) -> None:
     dead = posts.replace(f":{postgres_server.port}/", ":1/")
-    for read in (lambda: claim(dead), lambda: next(read_slice(dead, "ids", "", IdSlice("", (), 0, 0, 0)))):
+    for read in (lambda: claim(dead), lambda: next(read_slice(dead, "ids", "", Slice("", (), 0)))):
         with pytest.raises(SourceUnavailableError, match="Connection refused") as seen:
             read()
         assert seen.value.retry_helps
@@ -304,14 +313,14 @@ def test_a_dead_server_may_be_tried_again(posts: str, postgres_server: EmbeddedP
 def test_a_session_that_is_ended_while_it_reads_may_be_tried_again(posts: str) -> None:
     run(posts, "INSERT INTO posts (body) SELECT repeat('x', 60000) FROM generate_series(1, 2000)")
     with source_session(posts, "ids") as session, exported_snapshot(session) as snapshot:
-        (share,), _ = slices(session, "posts", contract(read_of()), IdRange(after=0, ceiling=9999), FIELDS, "UTC")
-        pieces = read_slice(posts, "ids", snapshot, share)
+        (share,), _ = id_slices(session, "posts", contract(read_of()), IdRange(after=0, ceiling=9999), FIELDS, "UTC")
+        pieces = read_slice(posts, "ids", snapshot.name, share)
         assert 0 < next(pieces).records < 2000
         run(posts, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query LIKE 'COPY%'")
         with pytest.raises(SourceUnavailableError, match="terminating connection|closed the connection"):
             list(pieces)
     with pytest.raises(SourceUnavailableError, match='snapshot "|snapshot identifier'):  # its session is gone
-        list(read_slice(posts, "ids", snapshot, share))
+        list(read_slice(posts, "ids", snapshot.name, share))
 
 
 def test_a_column_that_the_role_may_not_read_is_a_matter_of_rights(posts: str) -> None:
@@ -369,7 +378,7 @@ def test_rows_that_are_gone_leave_the_bound_where_it_was(posts: str) -> None:
 
 def test_slices_are_disjoint_and_cover_every_row(posts: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids that are not unique too: equal ones stay in one slice."""
-    monkeypatch.setattr(postgres_rows, "ROWS_PER_READER", 7)
+    monkeypatch.setattr(postgres_slices, "ROWS_PER_READER", 7)
     random = Random(7)
     for rows, highest in ((1, 1), (7, 99), (8, 8), (50, 10**12), (60, 20)):
         ids = sorted(random.choices(range(-highest, highest + 1), k=rows))
@@ -410,13 +419,13 @@ def move_until(url: str, stop: Event, seed: int) -> None:
 
 
 def test_all_slices_show_the_same_instant(moving_amounts: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres_rows, "ROWS_PER_READER", 500)
+    monkeypatch.setattr(postgres_slices, "ROWS_PER_READER", 500)
     sums, control = [], []
     for _ in range(20):
         with source_session(moving_amounts, "ids") as session, exported_snapshot(session) as snapshot:
             ids = IdRange(after=0, ceiling=2000)
-            shares, _ = slices(session, "posts", contract(read_of()), ids, FIELDS, "UTC")
-            pieces = [piece for share in shares for piece in read_slice(moving_amounts, "ids", snapshot, share)]
+            shares, _ = id_slices(session, "posts", contract(read_of()), ids, FIELDS, "UTC")
+            pieces = [piece for share in shares for piece in read_slice(moving_amounts, "ids", snapshot.name, share)]
         assert len(pieces) == 4
         sums.append(sum(int(body) for piece in pieces for body in piece.fields["body"].to_pylist()))
         control.append(sum(_amount_now(moving_amounts, share) for share in shares))
@@ -424,8 +433,6 @@ def test_all_slices_show_the_same_instant(moving_amounts: str, monkeypatch: pyte
     assert sums == [0] * 20
 
 
-def _amount_now(url: str, share: IdSlice) -> int:
+def _amount_now(url: str, share: Slice) -> int:
     with psycopg.connect(url) as connection:
-        query = "SELECT sum(body::int)::int FROM posts WHERE id > %s AND id <= %s"
-        (amount,) = connection.execute(query, [share.after, share.upto]).fetchone() or (0,)
-    return int(amount)
+        return sum(int(row[share.names.index("body")]) for row in connection.execute(share.query.encode()).fetchall())

@@ -17,13 +17,14 @@ import pyarrow as pa
 import pytest
 
 from jobs.batches import IdRange
-from jobs.config.pipeline import Table
+from jobs.config.table import Table
 from jobs.contracts.contract import RowContract, source_fields
 from jobs.errors import SourceSchemaError
 from jobs.runtime.embedded_postgres import EmbeddedPostgres
 from jobs.sources.postgres_ids import FIRST_BOUND
-from jobs.sources.postgres_rows import read_slice, slices
+from jobs.sources.postgres_rows import read_slice
 from jobs.sources.postgres_session import exported_snapshot, source_session
+from jobs.sources.postgres_slices import id_slices
 
 EVERYTHING = IdRange(after=FIRST_BOUND, ceiling=2**63 - 1)
 
@@ -188,8 +189,8 @@ def land(url: str, table: Table, timezone: str = "UTC") -> Landed:
     accepted: dict[int, dict[str, Any]] = {}
     reasons: dict[int, list[str]] = {}
     with source_session(url, "types") as session, exported_snapshot(session) as snapshot:
-        shares, _ = slices(session, "every_type", table, EVERYTHING, fields, timezone)
-        pieces = [piece.fields for share in shares for piece in read_slice(url, "types", snapshot, share)]
+        shares, _ = id_slices(session, "every_type", table, EVERYTHING, fields, timezone)
+        pieces = [piece.fields for share in shares for piece in read_slice(url, "types", snapshot.name, share)]
     for piece in pieces:
         piece.validate(full=True)  # Arrow does not look at the bytes of texts by itself
         rows = RowContract(table, fields, piece.schema, empty_is_null=False, timezone=timezone)

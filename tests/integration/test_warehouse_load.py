@@ -18,7 +18,7 @@ import pytest
 
 import jobs.warehouse.load as load_module
 from jobs.batches import ExportedTable, ExportManifest, Outcome
-from jobs.config.pipeline import Table
+from jobs.config.table import Table
 from jobs.errors import ConfigError, CredentialsError, LedgerConflictError, LoadRefusedError, WarehouseUnavailableError
 from jobs.runtime.embedded_postgres import EmbeddedPostgres
 from jobs.runtime.storage import Lake
@@ -447,7 +447,8 @@ def test_the_staging_of_a_loader_that_lives_is_left_alone(
     warehouse: PostgresWarehouse, warehouse_url: str, lake: Lake, query: Callable[[str], Rows]
 ) -> None:
     warehouse.prepare("shop", {})
-    with open_warehouse(warehouse_url) as other, other.staging("shop", "snapshot", 9, {"users": USERS}) as staging:
+    nothing = {"users": ExportedTable(contract=USERS, files=(), rows=0)}
+    with open_warehouse(warehouse_url) as other, other.staging("shop", "snapshot", 9, nothing) as staging:
         publish(warehouse, lake, {1: committed(lake, 1, users((1, "a")))})
 
         assert staging_tables(query) == [staging.names["users"]]

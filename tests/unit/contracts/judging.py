@@ -9,7 +9,7 @@ import pyarrow as pa
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
-from jobs.config.pipeline import Table
+from jobs.config.table import Table
 from jobs.contracts.contract import RowContract, Verdict
 
 REFUSED = "refused"

@@ -13,7 +13,7 @@ FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 def plan(number: int, **changes: Any) -> Plan:
     """Batch `number` of shop/snapshot, which reads the file of its own day."""
     day = FIRST_DAY + timedelta(days=number)
-    read = {"users": source(f"raw/shop/{day:%Y-%m-%d}/users.csv", f"etag-{number}")}
+    read = (source(f"raw/shop/{day:%Y-%m-%d}/users.csv", f"etag-{number}"),)
     given: dict[str, Any] = {"run_id": f"run-{number}", "reason": "new folder", "as_of": day, "objects": read} | changes
     return Plan(pipeline="shop", feed="snapshot", number=number, **given)
 
@@ -26,5 +26,7 @@ def outcome(status: Literal["committed", "void"] = "committed", **changes: Any) 
     return Outcome(status=status, reason="", finished_at=changes.pop("finished_at", FIRST_DAY), **changes)
 
 
-def written(rows: int) -> WrittenTable:
-    return WrittenTable(version=1, rows=rows, written=rows, unchanged=0, superseded=0)
+def written(rows: int, **changes: int) -> WrittenTable:
+    """One commit that wrote `rows` rows into an empty table."""
+    counts = {"version": 1, "rows": rows, "written": rows, "unchanged": 0, "superseded": 0, "touched": rows} | changes
+    return WrittenTable(**counts)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from jobs.config.pipeline import CsvFeed
+from jobs.config.feed import CsvFeed
 from jobs.runtime.storage import Lake, StoredObject
 from jobs.sources.dated_folders import Folder, folders, keys_of
 

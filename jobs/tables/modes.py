@@ -1,0 +1,27 @@
+"""The load modes by name, for tables that change row by row; `replace` is an overwrite and stands alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from pyspark.sql import DataFrame
+
+from jobs.tables import append, history, insert, recompute, upsert
+from jobs.tables.changes import Arrival
+
+_CHANGES: dict[str, Callable[[Arrival, ExitStack], DataFrame]] = {
+    "append": append.changes,
+    "insert": insert.changes,
+    "upsert": upsert.changes,
+    "history": history.changes,
+    "recompute": recompute.changes,
+}
+
+
+@contextmanager
+def changes(arrival: Arrival) -> Iterator[DataFrame]:
+    """What the batch changes in the table, by its load mode (columns: see `jobs.tables.changes`). To be written within the context:
+    afterwards nothing that was read for it is kept."""
+    with ExitStack() as stack:
+        yield _CHANGES[arrival.table.load.mode](arrival, stack)
