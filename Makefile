@@ -23,11 +23,12 @@ help: ## Print this list
 setup: $(READY) ## Make the environment in .venv from the locked, hashed requirements
 
 .PHONY: demo
-demo: $(READY) ## Make two source systems, run them into the warehouse, print the reports
-	@for pipeline in coupbot stackoverflow; do \
+demo: $(READY) ## Make five source systems, run them into the warehouse, print a report of each
+	@for pipeline in coupbot shop fflogs social stackoverflow; do \
 	    $(BIN)/tidemark sample $$pipeline --day 1 --rows 2000; \
 	    $(BIN)/tidemark run $$pipeline --as-of 2024-03-02; done
-	@for report in reigns votes_called posts_by_month top_owners; do $(BIN)/tidemark report $$report --as-of 2024-03-02; done
+	@for report in reigns revenue_by_day party_scores most_followed posts_by_month; do \
+	    $(BIN)/tidemark report $$report --as-of 2024-03-02; done
 	@$(BIN)/tidemark status
 
 .PHONY: test
@@ -37,6 +38,10 @@ test: $(READY) ## Run the unit, scenario and integration tests
 .PHONY: test-faults
 test-faults: $(READY) ## Kill runs at every effect and race them; see that nothing is lost or doubled
 	@$(BIN)/pytest tests/faults -q
+
+.PHONY: bench-upsert
+bench-upsert: $(READY) ## Time an upsert into 1, 4 and 16 million rows beside plain Delta MERGE (about 20 minutes)
+	@$(BIN)/python -m benchmarks.upsert $(ARGS)
 
 .PHONY: check
 check: $(READY) ## Check style, types, import rules and the generated schemas

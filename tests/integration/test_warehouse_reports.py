@@ -46,6 +46,43 @@ INSERT INTO stackoverflow.posts VALUES
     (1, 1, 5, 7, '2024-01-31 23:59:59'), (2, 2, -1, 8, '2024-02-01 00:00:00'), (3, 2, 4, 7, '2024-02-29 10:00:00'),
     (4, 4, 99, 7, '2024-02-10 00:00:00'), (5, 1, 2, NULL, '2024-02-10 00:00:00');
 """
+SHOP = """
+CREATE SCHEMA shop;
+CREATE TABLE shop.users (id bigint, name varchar(200), _deleted_at timestamp);
+CREATE TABLE shop.transactions (id bigint, user_id bigint, amount numeric(10,2), transaction_type varchar(10),
+    created_at timestamp, _deleted_at timestamp);
+INSERT INTO shop.users VALUES (1, 'ada', NULL), (2, 'bo', NULL), (3, 'cy', '2024-02-01'), (4, 'di', NULL);
+INSERT INTO shop.transactions VALUES
+    (10, 1, 10.10, 'purchase', '2024-02-01 00:00:00', NULL), (11, 1, 0.20, 'payment', '2024-02-01 23:59:59', NULL),
+    (12, 1, 4.00, 'refund', '2024-02-02 00:00:00', NULL), (13, 1, 500.00, 'transfer', '2024-02-02 01:00:00', NULL),
+    (14, 2, 99.00, 'purchase', '2024-02-02 02:00:00', '2024-02-03'), (15, 3, 7.00, 'purchase', '2024-02-01 05:00:00', NULL);
+"""
+SOCIAL = """
+CREATE SCHEMA social;
+CREATE TABLE social.users (user_id varchar(64), username varchar(100));
+CREATE TABLE social.posts (message_id varchar(100), published_at timestamp);
+CREATE TABLE social.follows (user_id varchar(64), user_id_recipient varchar(64), "timestamp" timestamp);
+CREATE TABLE social.current_follows (user_id varchar(64), user_id_recipient varchar(64), followed_at timestamp);
+INSERT INTO social.users VALUES ('u1', 'ada'), ('u2', NULL);
+INSERT INTO social.posts VALUES ('m1', '2024-02-01 23:59:59.999'), ('m2', '2024-02-02'), ('m3', '2024-02-02');
+INSERT INTO social.follows VALUES ('u1', 'u2', '2024-02-02 01:00:00'), ('u1', 'u2', '2024-02-02 02:00:00'),
+    ('u3', 'u2', '2024-02-02'), ('u1', 'u9', '2024-02-03');
+INSERT INTO social.current_follows VALUES ('u1', 'u2', '2024-02-02'), ('u3', 'u2', '2024-02-02'), ('u1', 'u9', '2024-02-03');
+"""
+_PLAYERS = range(1, 9)
+FFLOGS = f"""
+CREATE SCHEMA fflogs;
+CREATE TABLE fflogs.party (reportid varchar(30), {", ".join(f"spot_{n} varchar(20)" for n in _PLAYERS)}, insertdate date);
+CREATE TABLE fflogs.party_review (reportid varchar(30), characterid varchar(50));
+CREATE TABLE fflogs.user_parse (uniqueid varchar(30), characterid varchar(50), parse int, dps numeric(8,3));
+INSERT INTO fflogs.party SELECT report, {", ".join(f"'job {n}'" for n in _PLAYERS)}, '2024-02-01'
+    FROM unnest(ARRAY['whole', 'seven', 'twice']) AS report;
+INSERT INTO fflogs.party_review SELECT report, 'p' || n
+    FROM unnest(ARRAY['whole', 'seven', 'twice']) AS report, generate_series(1, 8) AS n;
+INSERT INTO fflogs.user_parse SELECT 'whole', 'p' || n, n, n + 0.125 FROM generate_series(1, 8) AS n;
+INSERT INTO fflogs.user_parse SELECT 'seven', 'p' || n, n, n FROM generate_series(1, 7) AS n;
+INSERT INTO fflogs.user_parse SELECT 'twice', 'p' || n, n, n FROM generate_series(1, 7) AS n UNION ALL SELECT 'twice', 'p1', 1, 1;
+"""
 
 
 def at(text: str) -> datetime:
@@ -57,8 +94,8 @@ def at(text: str) -> datetime:
 def warehouse(postgres_server: EmbeddedPostgres) -> Iterator[PostgresWarehouse]:
     url = postgres_server.url(f"reports_{next(DATABASES)}")
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(COUPBOT)
-        connection.execute(STACKOVERFLOW)
+        for tables in (COUPBOT, STACKOVERFLOW, SHOP, SOCIAL, FFLOGS):
+            connection.execute(tables)
     with open_warehouse(url) as opened:
         yield opened
 
@@ -93,6 +130,32 @@ SHIPPED: dict[str, Report] = {
     ),
     "posts_by_month": Report(
         ("month", "questions", "answers", "score"), [(date(2024, 1, 1), 1, 0, 5), (date(2024, 2, 1), 1, 2, 5)]
+    ),
+    "revenue_by_day": Report(
+        ("day", "transaction_type", "transactions", "amount"),
+        [
+            (date(2024, 2, 1), "payment", 1, Decimal("0.20")),
+            (date(2024, 2, 1), "purchase", 2, Decimal("17.10")),
+            (date(2024, 2, 2), "refund", 1, Decimal("4.00")),
+            (date(2024, 2, 2), "transfer", 1, Decimal("500.00")),
+        ],
+    ),
+    "customers_by_value": Report(
+        ("user_id", "name", "value", "transactions", "last_transaction_at"),
+        [
+            (1, "ada", Decimal("6.30"), 4, at("2024-02-02T01:00:00")),
+            (2, "bo", Decimal("0"), 0, None),
+            (4, "di", Decimal("0"), 0, None),
+        ],
+    ),
+    "posts_and_new_followers_per_day": Report(
+        ("day", "posts", "new_followers"),
+        [(date(2024, 2, 1), 1, 0), (date(2024, 2, 2), 2, 2), (date(2024, 2, 3), 0, 1)],
+    ),
+    "most_followed": Report(("user_id", "username", "followers"), [("u2", None, 2), ("u9", None, 1)]),
+    "party_scores": Report(
+        ("reportid", "partydps", "partyscore", *(f"spot_{n}" for n in _PLAYERS), "insertdate"),
+        [("whole", Decimal("37.000"), 36, *(f"job {n}" for n in _PLAYERS), date(2024, 2, 1))],
     ),
     "top_owners": Report(("owner_user_id", "questions", "answers", "score"), [(7, 1, 1, 9), (8, 0, 1, -1)]),
 }  # fmt: skip
@@ -192,12 +255,12 @@ def test_a_refused_report_names_the_file_and_every_problem(warehouse: PostgresWa
 
 def test_a_pipeline_that_was_never_loaded_is_named(warehouse: PostgresWarehouse) -> None:
     with pytest.raises(
-        InputError, match="expected table 'shop.users' in the warehouse, got none. Run `tidemark run shop` first"
+        InputError, match="expected table 'crm.users' in the warehouse, got none. Run `tidemark run crm` first"
     ):
         run_report(
             warehouse,
             "customers",
-            "SELECT u.id FROM shop.users AS u JOIN coupbot.roster AS r ON r.member_id = u.id",
+            "SELECT u.id FROM crm.users AS u JOIN coupbot.roster AS r ON r.member_id = u.id",
             AS_OF,
         )
 
