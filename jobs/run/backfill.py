@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from jobs.batches import BackfillPart, ChangedSince, IdRange, Plan, SourceObject, Window
@@ -16,6 +17,8 @@ from jobs.ledger.feed_state import FeedState
 from jobs.run.claimable import Nothing, next_batch
 from jobs.run.context import RunContext
 from jobs.sources.dated_folders import dated_objects, folders
+
+_MOST_PARTS = 10_000  # each is a batch and takes seconds
 
 Fill = Callable[[Plan], Plan]
 """What a part reads, put into its plan."""
@@ -38,9 +41,10 @@ class Stretch:
             got = f"from {self.start} to {self.end}"
             raise UsageError(f"Backfilling: expected an end that is not before the start, got {got}. Swap them.")
 
-    @property
-    def name(self) -> str:
-        return f"{self.start}..{self.end} by {self.days_per_part}"
+    def name(self, ids_per_part: int) -> str:
+        """Names the parts too: with others, those that are done would say nothing of those that are left."""
+        size = f"{ids_per_part} ids" if isinstance(self.start, int) else f"{self.days_per_part} days"
+        return f"{self.start}..{self.end} by {size}"
 
 
 class BackfillClaims:
@@ -48,21 +52,30 @@ class BackfillClaims:
 
     def __init__(self, context: RunContext, feed: str, stretch: Stretch) -> None:
         """Raises UsageError where the feed cannot be read in parts of this kind."""
-        self._name = stretch.name
-        self._parts = list(_parts(context, feed, stretch))
+        self._name = stretch.name(_ids_per_part(context, feed))
+        self._parts = list(islice(_parts(context, feed, stretch), _MOST_PARTS + 1))
+        if len(self._parts) > _MOST_PARTS:
+            remedy = "Give a shorter stretch, larger parts (--chunk-days), or a larger max_rows_per_batch."
+            raise _refused(context, feed, f"at most {_MOST_PARTS:,} parts", "more", remedy)
         open_plan = FeedLedger(context.lake, context.name, feed).state().open_plan
-        is_ours = open_plan is not None and open_plan.backfill is not None and open_plan.backfill.name == self._name
-        self._claimed = open_plan.backfill.number if is_ours and open_plan and open_plan.backfill else None
+        self._last = open_plan.number if open_plan and self._is_last(open_plan) else None
 
     def __call__(self, context: RunContext, feed: str, state: FeedState) -> Plan | Nothing:
-        number = (state.backfills.get(self._name, 0) if self._claimed is None else self._claimed) + 1
-        if number > len(self._parts):
+        if self._last in state.committed:
             return Nothing()
-        self._claimed = number
+        number = state.backfills.get(self._name, 0) + 1
         words, fill = self._parts[number - 1]
         part = BackfillPart(name=self._name, number=number, of=len(self._parts))
         plan = next_batch(context, feed, state, f"backfill, part {number} of {part.of}: {words}")
-        return fill(plan.model_copy(update={"purpose": "backfill", "backfill": part}))
+        plan = plan.model_copy(update={"purpose": "backfill", "backfill": part})
+        if self._is_last(plan):
+            self._last = plan.number
+        return fill(plan)
+
+    def _is_last(self, plan: Plan) -> bool:
+        """Whether with this batch the backfill ends; with the batch as void it does not."""
+        part = plan.backfill
+        return part is not None and part.name == self._name and part.number == part.of
 
 
 def _parts(context: RunContext, feed: str, stretch: Stretch) -> Iterator[tuple[str, Fill]]:
@@ -78,10 +91,11 @@ def _parts(context: RunContext, feed: str, stretch: Stretch) -> Iterator[tuple[s
 def _windows(context: RunContext, feed: str, stretch: Stretch, zone: ZoneInfo) -> Iterator[tuple[str, Fill]]:
     tables = context.pipeline.tables_of(feed)
     kinds = {table.cursor_type.kind if table.cursor_type else "no cursor" for table in tables.values()}
+    _require_no_mode(context, feed, "append")
     if isinstance(stretch.start, int) and isinstance(stretch.end, int):
         if "timestamp" in kinds or "no cursor" in kinds:
             raise _refused(context, feed, "days, as in 2024-03-01", "ids", "Only tables that are read by id take ids.")
-        size = min(t.read.max_rows_per_batch for t in tables.values() if isinstance(t.read, PostgresRead))
+        size = _ids_per_part(context, feed)
         for first in range(stretch.start, stretch.end + 1, size):
             last = min(first + size - 1, stretch.end)
             yield f"ids {first} to {last}", _reading(tables, IdRange(after=first - 1, ceiling=last))
@@ -101,17 +115,29 @@ def _reading(tables: Mapping[str, object], window: Window) -> Fill:
 def _deliveries(
     context: RunContext, feed: str, definition: CsvFeed | EventsFeed, stretch: Stretch
 ) -> Iterator[tuple[str, Fill]]:
-    tables = context.pipeline.tables_of(feed)
-    for name, table in tables.items():
-        if table.load.mode in ("replace", "append"):
-            got = f"{table.load.mode} for {name}"
-            raise _refused(context, feed, "modes that take a row twice", got, "Deliver the files again instead.")
+    _require_no_mode(context, feed, "replace", "append")
     zone = ZoneInfo(definition.timezone)
-    delivered = _delivered(context, definition, list(tables))
+    delivered = _delivered(context, definition, list(context.pipeline.tables_of(feed)))
     for first, last in _days(stretch):
         start, end = _midnight(first, zone), _midnight(last + timedelta(days=1), zone)
         objects = tuple(source for instant, source in delivered if start <= instant < end)
         yield _in_words(first, last), _taking(objects)
+
+
+def _require_no_mode(context: RunContext, feed: str, *modes: str) -> None:
+    for name, table in context.pipeline.tables_of(feed).items():
+        if table.load.mode in modes:
+            got, remedy = (
+                f"{table.load.mode} for {name}",
+                "Change the table's mode to insert, or deliver what is missing as new.",
+            )
+            raise _refused(context, feed, "modes that take a row twice", got, remedy)
+
+
+def _ids_per_part(context: RunContext, feed: str) -> int:
+    """As many as the smallest batch of the feed's tables; 0 for a feed of files."""
+    reads = [table.read for table in context.pipeline.tables_of(feed).values()]
+    return min((read.max_rows_per_batch for read in reads if isinstance(read, PostgresRead)), default=0)
 
 
 def _taking(objects: tuple[SourceObject, ...]) -> Fill:

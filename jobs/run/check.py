@@ -15,8 +15,8 @@ from jobs.contracts.batch_rules import FATE, merged, missing_parents, references
 from jobs.errors import BatchRefusedError
 from jobs.ledger.feed_state import FeedState
 from jobs.run.context import RunContext
-from jobs.run.land import attempt_folder
 from jobs.run.landed import accepted_rows, curated_rows, failed_rows, landed_keys, landed_rows
+from jobs.run.places import attempt_folder
 from jobs.runtime.parquet import parquet_columns, parquet_files
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jobs.batches import Bound, ChangedSince, IdRange, Plan, WholeTable, Window
 from jobs.config.feed import PostgresFeed
 from jobs.config.table import Deletes, PostgresRead, Table
+from jobs.errors import UsageError
 from jobs.ledger.feed_state import FeedState
 from jobs.run.claimable import Nothing, is_full_read, next_batch
 from jobs.run.context import RunContext
@@ -18,6 +19,8 @@ def next_rows(context: RunContext, feed: str, definition: PostgresFeed, state: F
     """By id, as long as there are rows; what is read by time or whole, only with the first batch of a run: it would be read again."""
     tables = context.pipeline.tables_of(feed)
     bounds = {} if is_full_read(context, state) else state.bounds
+    if is_full_read(context, state) and state.committed:
+        _require_none_appended(context, feed, tables)
     is_first = context.run_id not in state.runs
     with source_session(context.source_url(), context.name) as session:
         changes = pending_changes(session, context.name, tables, bounds, definition.timezone)
@@ -32,6 +35,16 @@ def next_rows(context: RunContext, feed: str, definition: PostgresFeed, state: F
         return Nothing(held_back=ranges.open_transactions)
     windows = {name: _window(name, table, bounds, ranges, changes) for name, table in tables.items()}
     return next_batch(context, feed, state, _reason(windows)).model_copy(update={"windows": windows})
+
+
+def _require_none_appended(context: RunContext, feed: str, tables: dict[str, Table]) -> None:
+    """Raises UsageError for a table to which the rows that were read before would be added again."""
+    for name, table in tables.items():
+        if table.load.mode == "append":
+            raise UsageError(
+                f"Reading all of {context.name}/{feed}: expected modes that take a row twice, got append for {name}, of which rows were "
+                "read before. Leave out --full, or change the table's mode to insert."
+            )
 
 
 def preview_rows(context: RunContext, feed: str, state: FeedState) -> str | Nothing:

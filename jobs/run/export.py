@@ -18,7 +18,7 @@ from jobs.batches import ExportedTable, ExportManifest, Manifest, Plan, WrittenT
 from jobs.config.table import Table
 from jobs.errors import BalanceError, TidemarkError
 from jobs.run.context import RunContext
-from jobs.run.land import changes_folder
+from jobs.run.places import changes_folder
 from jobs.runtime.parquet import parquet_files
 from jobs.runtime.storage import Lake
 from jobs.tables.changes import DELETE, OP

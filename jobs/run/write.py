@@ -14,8 +14,8 @@ from jobs.errors import BalanceError
 from jobs.ledger.feed_ledger import FeedLedger
 from jobs.ledger.feed_state import FeedState
 from jobs.run.context import RunContext
-from jobs.run.land import changes_folder
 from jobs.run.landed import accepted_rows, curated_rows, deleted_keys, landed_keys, quarantined_rows
+from jobs.run.places import changes_folder
 from jobs.run.rejected import replayed_records
 from jobs.runtime.parquet import parquet_columns, parquet_files
 from jobs.tables import quarantine, replace
