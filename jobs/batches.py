@@ -87,9 +87,13 @@ class TableVersion(Stored):
 
 
 class RecordId(Stored):
-    """A quarantined record of the plan's feed: the batch that rejected it, its object and its number there."""
+    """A quarantined record of the plan's feed: the batch that rejected it, its object and its number there.
+
+    `table`: two tables may read one table of the source; None where no table is known for the record.
+    """
 
     batch: int
+    table: str | None
     object: str
     record: int
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -72,6 +73,7 @@ def run_document(report: RunReport) -> dict[str, Any]:
             "rows": {name: table.rows for name, table in outcome.written.items()},
             "quarantined": outcome.quarantined,
             "filtered": {name: table.filtered for name, table in outcome.landed.items()},
+            "ignored": outcome.objects.ignored if outcome.objects else {},
         }
         for feed in report.curated
         for plan, outcome in feed.batches
@@ -103,10 +105,14 @@ def print_run(console: Console, report: RunReport) -> None:
         committed = [outcome for _, outcome in feed.batches if outcome.status == "committed"]
         filtered = sum(table.filtered for outcome in committed for table in outcome.landed.values())
         quarantined = sum(outcome.quarantined for outcome in committed)
+        ignored = sum((Counter(outcome.objects.ignored) for outcome in committed if outcome.objects), Counter[str]())
         console.print(
             f"{report.pipeline}/{feed.feed}: {_count(len(committed), 'batch', 'batches')} committed, "
             f"{_count(quarantined, 'record', 'records')} quarantined, {filtered} filtered"
         )
+        if ignored:
+            kinds = ", ".join(f"{kind}: {number}" for kind, number in ignored.most_common(5))
+            console.print(f"  {ignored.total()} events that no table takes were ignored ({kinds})", markup=False)
         if quarantined:
             console.print(f"  the rejected records: tidemark quarantine list {report.pipeline} {feed.feed}")
     for published in report.published:

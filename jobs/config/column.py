@@ -16,6 +16,9 @@ OnFailure = Literal["quarantine", "warn", "filter", "refuse"]
 AS_OF = "_as_of"
 """The `from` of a derived table's column that holds the plan's time."""
 
+RESERVED_FIELDS = ("_record", "_offset", "_raw")
+"""What sources add to the fields of a record (named in jobs.batches): no column can be read from a field of these names."""
+
 
 class Column(Frozen):
     """One column of the curated table and the checks its values must pass. NULL only where `nullable`.

@@ -20,7 +20,7 @@ def reading_faults(path: Path, table: Table, feed: Feed | None, columns: tuple[s
         yield Fault((*path, "load", "mode"), "another mode than recompute", "'recompute'", hint)
     if isinstance(table.load.deletes, Deletes) and feed is not None and not isinstance(feed, PostgresFeed):
         hint = "Only a database can be asked which keys it still has."
-        yield Fault((*path, "load", "deletes"), "it in a table of a postgres feed", f"a {feed.type} feed", hint)
+        yield Fault((*path, "load", "deletes"), "it in a table of a postgres feed", f"a feed of type {feed.type}", hint)
     match feed:
         case CsvFeed() if table.read is not None:
             yield Fault((*path, "read"), "no `read` in a table of a csv feed", "one", "The feed's `path` says it all.")

@@ -25,7 +25,10 @@ def pipeline_schema() -> dict[str, Any]:
     table = schema["$defs"]["Table"]
     del table["required"]
     keys = {"type": "object", "properties": table["properties"], "additionalProperties": False}
-    schema["properties"]["defaults"] = {"description": "Fills keys that a table does not have; shallow.", **keys}
+    schema["properties"]["defaults"] = {
+        "description": "Fills keys that a feed's table does not have; shallow. A derived table takes none.",
+        **keys,
+    }
     return schema
 
 

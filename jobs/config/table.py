@@ -66,8 +66,10 @@ class EventsRead(Frozen):
 
 
 def _read_as(value: Any) -> str:
-    """By the key that is there, or seems to be meant: what is misspelt is told as what it was to be."""
-    is_match = bool(get_close_matches("match", map(str, value))) if isinstance(value, dict) else None
+    """By the keys that are there or seem to be meant, so that a misspelt one is told as what it was to be."""
+    keys = [str(key) for key in value] if isinstance(value, dict) else []
+    of_postgres = [key for key in keys if get_close_matches(key, PostgresRead.model_fields)]
+    is_match = get_close_matches("match", keys) or (keys and not of_postgres)
     return EventsRead.TAG if is_match or isinstance(value, EventsRead) else PostgresRead.TAG
 
 
@@ -147,7 +149,7 @@ class Table(Frozen):
     )
     key: tuple[str, ...] = Field(default=(), description="The columns that name one row.")
     columns: dict[Name, Column] = Field(min_length=1, description="The contract, in the table's column order.")
-    load: Load
+    load: Load = Field(description="How a batch enters the table. Absent in a derived table: recompute.")
     publish: Annotated[
         Annotated[Publish, Tag(Publish.TAG)] | Annotated[Literal[False], Tag("=no")], Discriminator(_published_as)
     ] = Field(default=Publish(), description="false keeps the table out of the warehouse.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from jobs.config.column import Column
+from jobs.config.column import RESERVED_FIELDS, Column
 from jobs.config.derived_checks import derived_faults
 from jobs.config.document import Document
 from jobs.config.load_checks import load_faults
@@ -78,6 +78,9 @@ def _column(path: Path, name: str, column: Column) -> Iterator[Fault]:
     if name in _SYSTEM_COLUMNS:
         hint = f"The warehouse has a system column of that name; write another and `from: {name}`."
         yield Fault(path, "a name that a table can have", repr(name), hint)
+    if column.source in RESERVED_FIELDS:
+        hint = "Have it delivered under another name; a Postgres table can be read by way of a view."
+        yield Fault((*path, "from"), "a field that Tidemark does not add itself", repr(column.source), hint)
     for check in ("transform", "pattern", "one_of", "not_blank"):
         if getattr(column, check) and not column.type.is_text:
             yield Fault((*path, check), "it on a text column only", f"it on {column.type}", "Remove it.")

@@ -14,6 +14,8 @@ FATE = "fate"
 
 _PLACE = ("_object", "_record")
 _FATES = ("filter", "refuse", "quarantine", "warn")
+# By itself Spark cuts times to milliseconds, and a replay would bring back another value.
+_JSON = {"ignoreNullFields": "false", "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
 
 
 def repeated_keys(landed: DataFrame, name: str, table: Table) -> DataFrame:
@@ -73,13 +75,25 @@ def references(tables: Mapping[str, Table]) -> list[tuple[str, str, str]]:
 
 
 def _failed(rows: DataFrame, name: str, table: Table, reason: Column, fate: str) -> DataFrame:
-    fields = [F.col(column).alias(contract.source or column) for column, contract in table.columns.items()]
+    fields = [F.col(column).alias(source) for source, column in _as_delivered(table).items()]
     return rows.select(
         F.lit(name).alias("table"),
         F.col("_object").alias("object"),
         F.col("_record").alias("record"),
         F.col("_offset").alias("offset"),
-        F.to_json(F.struct(*fields), {"ignoreNullFields": "false"}).alias("raw"),
+        F.to_json(F.struct(*fields), _JSON).alias("raw"),
         F.array(reason).alias("reasons"),
         F.lit(fate).alias(FATE),
     )
+
+
+def _as_delivered(table: Table) -> dict[str, str]:
+    """Field of the source → the column that holds it: of several one without transforms, then a text, is nearest to it."""
+    found: dict[str, list[str]] = {}
+    for name, column in table.columns.items():
+        found.setdefault(column.source or name, []).append(name)
+    columns = table.columns
+    return {
+        source: max(names, key=lambda name: (not columns[name].transform, columns[name].type.is_text))
+        for source, names in found.items()
+    }

@@ -13,7 +13,7 @@ class FeedState(Stored):
 
     - `consumed`: object key → ETag that was read, superseded or set aside. `newest_folder`: the latest dated one among these.
     - `bounds`: table → the next lower bound.
-    - `versions`: table → the last batch that changed it. `seen`: a derived table's input → the batch up to which it was seen.
+    - `versions`: table → the last batch that changed it, or its first. `seen`: a derived table's input → the batch up to which it was seen.
     - `rows`, `quarantined`: totals as the outcomes counted them. `replays`: committed batches that replayed rejected records.
     - `runs`: run id → its last batch that is not void. `backfills`: those under way, by name → how many parts are done.
     """
@@ -70,7 +70,7 @@ class FeedState(Stored):
         changed = {
             name: TableVersion(batch=number, version=table.version)
             for name, table in outcome.written.items()
-            if table.touched or table.removed
+            if table.touched or table.removed or name not in self.versions
         }
         return ended.model_copy(
             update={

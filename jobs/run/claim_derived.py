@@ -13,7 +13,7 @@ from jobs.run.context import RunContext
 def next_recomputation(context: RunContext, name: str, state: FeedState) -> Plan | Nothing:
     """A plan when a committed batch changed an input since the last recomputation.
 
-    An input that never had a row has no version: the transform gets an empty frame for it.
+    An input that no batch has written yet has no version: the transform gets an empty frame for it.
     """
     everything = is_full_read(context, state)
     found = {each: _version(context, each) for each in context.pipeline.tables[name].inputs}

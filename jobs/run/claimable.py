@@ -14,11 +14,15 @@ from jobs.run.context import RunContext
 
 @dataclass(frozen=True)
 class Nothing:
-    """Nothing to claim. `held_back`: transactions in the source that rows are waiting for; `overdue`: what is missing."""
+    """Nothing to claim. `held_back`: transactions in the source that rows are waiting for; `overdue`: what is missing.
+
+    `is_limited`: nobody looked, because the run may claim no more.
+    """
 
     held_back: tuple[str, ...] = ()
     overdue: InputMissingError | None = None
     waiting_for: tuple[str, ...] = ()
+    is_limited: bool = False
 
 
 Claim = Callable[[RunContext, str, FeedState], Plan | Nothing]

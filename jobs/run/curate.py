@@ -61,7 +61,7 @@ def _drain(context: RunContext, ledger: FeedLedger, claim: Claim, ended: list[tu
         plan = state.open_plan
         if plan is None:
             if is_rerun or (context.max_batches is not None and len(ended) >= context.max_batches):
-                return Nothing()
+                return Nothing(is_limited=True)
             found = claim(context, ledger.feed, state)
             if isinstance(found, Nothing):
                 return found

@@ -11,6 +11,7 @@ from jobs.config.table import Table
 from jobs.contracts.batch_rules import FATE, without
 from jobs.run.context import RunContext
 from jobs.tables.commits import curated_path
+from jobs.tables.current_rows import rows_with_places
 from jobs.tables.delta import curated_schema, landed_schema
 from jobs.tables.quarantine import REJECTED_SCHEMA
 
@@ -60,10 +61,10 @@ def quarantined_rows(context: RunContext, manifest: Manifest, checked: Checked) 
 
 
 def curated_rows(context: RunContext, name: str, table: Table) -> DataFrame:
-    """The curated table as it is; no rows where there is none yet."""
+    """The curated table as it is, each row with its place; no rows where there is no table yet."""
     path, spark = curated_path(context.name, name), context.spark()
     if context.lake.objects(f"{path}/_delta_log"):
-        return spark.read.format("delta").load(context.lake.uri(path))
+        return rows_with_places(spark, context.lake.uri(path), table)
     return spark.createDataFrame([], curated_schema(table))
 
 

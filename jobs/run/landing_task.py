@@ -78,7 +78,9 @@ def _land_computed(share: ComputedShare) -> LandedShare:
     writer = _writer(share, share.name, share.table)
     start = 1
     for batch in pq.ParquetFile(BytesIO(Lake(share.lake_url).read(share.source) or b"")).iter_batches():
-        writer.add(_numbered(batch, start), computed_fields(share.table), share.table.transform or "")
+        writer.add(
+            _numbered(batch, start), computed_fields(share.table), f"{share.table.transform} part {share.number}"
+        )
         start += batch.num_rows
     return LandedShare(tables={share.name: writer.close()})
 

@@ -32,7 +32,7 @@ def look(context: RunContext, feed: str) -> FeedLook:
     """One feed: the batch to resume, or what there is to claim. A run id that has ended batches claims no more."""
     state = FeedLedger(context.lake, context.name, feed).state()
     if context.run_id in state.runs:
-        return FeedLook(feed, state, None, Nothing())
+        return FeedLook(feed, state, None, Nothing(is_limited=True))
     try:
         seen = preview(context, feed, state)
     except TidemarkError as error:

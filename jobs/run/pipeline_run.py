@@ -68,7 +68,8 @@ def run_pipeline(context: RunContext, feeds: list[str], claims: Mapping[str, Cla
         looks.append(seen)
         ended = _curate(context, feed) if seen.has_work else None
         curated += [ended] if ended else []
-        if not seen.error and not (ended.error if ended else None) and not (ended or seen).stopped.overdue:
+        stopped = (ended or seen).stopped
+        if not (seen.error or (ended and ended.error) or stopped.overdue or stopped.is_limited):
             memo = Looked(at=datetime.now(UTC), run_id=context.run_id)
             FeedLedger(context.lake, context.name, feed).put_looked(memo)
     published = publish(context, feeds)

@@ -27,7 +27,7 @@ class Rejected:
 
     @property
     def id(self) -> RecordId:
-        return RecordId(batch=self.batch, object=self.object, record=self.record)
+        return RecordId(batch=self.batch, table=self.table, object=self.object, record=self.record)
 
 
 def replayed_records(ledger: FeedLedger, state: FeedState) -> set[RecordId]:

@@ -47,7 +47,7 @@ class ReplayClaim:
 
 def replay_shares(context: RunContext, plan: Plan, contract: Contract, place: str) -> list[ReplayShare]:
     """The tasks that read the plan's records from the quarantine. Raises LedgerConflictError if one is not there."""
-    records = _planned(context, plan)
+    records = _planned(context, plan)  # rows without a key can share an id: more than were planned, perhaps
     feed, root = context.pipeline.feeds[plan.feed], context.lake.root
     parts = [records[start : start + _RECORDS_PER_TASK] for start in range(0, len(records), _RECORDS_PER_TASK)]
     return [ReplayShare(place, number, root, contract, feed, tuple(part)) for number, part in enumerate(parts)]
@@ -56,10 +56,10 @@ def replay_shares(context: RunContext, plan: Plan, contract: Contract, place: st
 def _planned(context: RunContext, plan: Plan) -> list[Rejected]:
     ledger = FeedLedger(context.lake, context.name, plan.feed)
     wanted = set(plan.replays)
-    found = {each.id: each for each in open_records(context.lake, ledger, ledger.state()) if each.id in wanted}
-    if missing := wanted - set(found):
+    found = [each for each in open_records(context.lake, ledger, ledger.state()) if each.id in wanted]
+    if missing := wanted - {each.id for each in found}:
         raise LedgerConflictError(
             f"Replaying for batch {plan.number} of {plan.pipeline}/{plan.feed}: expected {len(wanted)} records in the quarantine, got "
-            f"{len(found)}; missing is {next(iter(missing))}. Was the quarantine table changed? Restore it from a backup."
+            f"{len(wanted) - len(missing)}; missing is {next(iter(missing))}. Was the quarantine table changed? Restore it from a backup."
         )
-    return [found[record] for record in plan.replays]
+    return found

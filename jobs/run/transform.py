@@ -22,11 +22,11 @@ from jobs.tables.delta import BATCH, curated_schema, spark_type
 def affected_keys(context: RunContext, plan: Plan, table: Table) -> DataFrame:
     """One row per key of the derived table that may have changed since the batches of `plan.since`.
 
-    Rows of an input say by `_batch` when they changed. An input that can lose rows does not say which: then every key counts, and
-    those that the derived table still has.
+    Rows of an input say by `_batch` when they changed. Of a row that went, or that had another key before, nothing says it: where an
+    input can have such rows, every key counts, and those that the derived table still has.
     """
-    frames = [_changed_keys(context, plan, name, table.key) for name in plan.inputs]
-    if any(loses_rows(context.pipeline.tables[name]) for name in plan.inputs) or not plan.since:
+    frames = [_input_keys(context, plan, name, table.key) for name in plan.inputs]
+    if not plan.since or not all(_tells_what_changed(context.pipeline.tables[name], table.key) for name in plan.inputs):
         frames.append(_own_keys(context, plan, table))
     return reduce(DataFrame.unionByName, frames).distinct()
 
@@ -44,22 +44,25 @@ def transformed(context: RunContext, plan: Plan, table: Table, affected: DataFra
     return result
 
 
-def loses_rows(table: Table) -> bool:
-    """Whether a batch can take rows out of a table without leaving a row that says so."""
+def _tells_what_changed(table: Table, key: tuple[str, ...]) -> bool:
+    """Whether whatever a batch changes of an input leaves a row of that batch with the same values of `key`."""
     deletes = table.load.deletes
+    if table.load.mode in ("append", "insert"):
+        return True
     is_hard = isinstance(deletes, Deletes) and deletes.reconcile == "hard"
-    return (
-        table.load.mode in ("replace", "recompute") or is_hard or (table.load.mode == "history" and bool(table.inputs))
+    loses_rows = (
+        table.load.mode in ("replace", "recompute") or is_hard or (table.load.mode == "history" and table.inputs)
     )
+    return not loses_rows and set(key) <= set(table.key)
 
 
 def _literal(plan: Plan) -> Column:
     return F.lit(plan.as_of.isoformat(sep=" ")).cast("timestamp")
 
 
-def _changed_keys(context: RunContext, plan: Plan, name: str, key: tuple[str, ...]) -> DataFrame:
+def _input_keys(context: RunContext, plan: Plan, name: str, key: tuple[str, ...]) -> DataFrame:
     rows = _pinned(context, plan, name)
-    if plan.since and not loses_rows(context.pipeline.tables[name]):
+    if plan.since and _tells_what_changed(context.pipeline.tables[name], key):
         rows = rows.where(F.col(BATCH) > plan.since.get(name, 0))
     return rows.select(*key)
 

@@ -98,6 +98,7 @@ def _settings(app: str, cores: int, memory_gb: int, scratch: Path, temporary: Pa
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "true",
         "spark.sql.shuffle.partitions": str(cores),
+        "spark.sql.adaptive.enabled": "false",  # plans every stage anew: a quarter of a small batch's time, for nothing on `cores`
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",  # not INT96: exact statistics, read by all
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from jobs.batches import INEXACT, OFFSET, RECORD
+from jobs.batches import INEXACT, OFFSET, RAW, RECORD
 from jobs.errors import SourceSchemaError
 from jobs.sources.csv_records import fields_of
 
@@ -29,7 +29,7 @@ def header_names(record: bytes, object_key: str) -> tuple[str, ...]:
             f"Reading the header of {object_key}: expected names that differ whatever their case, "
             f"got {_listed(colliding)}. Rename or leave out all but one of them in the file."
         )
-    reserved = [name for name in names if name in (RECORD, OFFSET) or name.startswith(INEXACT)]
+    reserved = [name for name in names if name in (RECORD, OFFSET, RAW) or name.startswith(INEXACT)]
     if reserved:
         raise SourceSchemaError(
             f"Reading the header of {object_key}: expected no name that Tidemark adds itself, got {_listed(reserved)}. "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from jobs.batches import INEXACT, OFFSET, RECORD, IdRange, Window
+from jobs.batches import INEXACT, OFFSET, RAW, RECORD, IdRange, Window
 from jobs.config.table import PostgresRead, Table
 from jobs.errors import SourceSchemaError
 from jobs.sources.postgres_casts import exact_casts
@@ -80,7 +80,7 @@ def _require_columns(
     unclear = sorted(
         field
         for field in set(fields.values())
-        if folded[field.casefold()] > 1 or field in (RECORD, OFFSET) or field.startswith(INEXACT)
+        if folded[field.casefold()] > 1 or field in (RECORD, OFFSET, RAW) or field.startswith(INEXACT)
     )
     if unclear:
         raise SourceSchemaError(

@@ -11,22 +11,17 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.config.table import Table
-from jobs.tables.changes import CLOSE, DELETE, INSERT, MARK, OP, UPDATE
+from jobs.tables.changes import CLOSE, DELETE, INSERT, MARK, OP, PLACE, UPDATE
 from jobs.tables.commits import BatchCommit
-from jobs.tables.current_rows import BROADCAST_ROWS, key_range
-from jobs.tables.delta import BATCH
+from jobs.tables.current_rows import BROADCAST_ROWS, key_range, rows_with_places
+from jobs.tables.delta import BATCH, has_deletion_vectors
+from jobs.tables.replaced_rows import replace_rows
 
+_ROWS_PER_FILE = 2_000_000
 _OPS = (INSERT, UPDATE, CLOSE, MARK, DELETE)
 
-# With deletion vectors Delta joins changes and table a second time to write the new rows, as a left outer join if any are inserted: Spark
-# would shuffle the keys of every touched file for it. A Bloom filter of the changes' keys drops nearly all of them before; by default
-# Spark makes one only for tables beyond 10 GB. The changes are immutable Parquet: Delta need not copy them first.
-_MERGE_CONFS = {
-    "spark.sql.optimizer.runtime.bloomFilter.enabled": "true",
-    "spark.sql.optimizer.runtime.bloomFilter.applicationSideScanSizeThreshold": "0",
-    "spark.sql.optimizer.runtime.bloomFilter.creationSideThreshold": "1g",
-    "spark.databricks.delta.merge.materializeSource": "none",
-}
+# Delta copies a source before it reads it twice, lest it differ; stored changes are immutable Parquet.
+_MERGE_CONFS = {"spark.databricks.delta.merge.materializeSource": "none"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +32,15 @@ class Applied:
     updated: int
     deleted: int
 
+    def as_metrics(self) -> dict[str, int]:
+        """By the names of a MERGE's metrics; the last two are asked for by Delta when it shows the others."""
+        changed = {
+            "numTargetRowsInserted": self.inserted,
+            "numTargetRowsUpdated": self.updated,
+            "numTargetRowsDeleted": self.deleted,
+        }
+        return changed | {"numTargetRowsCopied": 0, "operationNumSourceRows": sum(changed.values())}
+
 
 def apply(changes: DataFrame, address: str, table: Table, batch: int, counts: Mapping[str, int]) -> None:
     """Makes the one commit, under the tag that is set. `changes`: stored ones, for they are read more than once; `counts`: how many of
@@ -44,10 +48,41 @@ def apply(changes: DataFrame, address: str, table: Table, batch: int, counts: Ma
     rows = changes.withColumn(BATCH, F.lit(batch).cast("long"))
     columns = [*table.columns, *table.added_columns, BATCH]
     if not any(counts.get(op, 0) for op in _OPS if op != INSERT):
-        rows.select(*columns).write.format("delta").mode("append").save(address)
+        files = _files_for(counts.get(INSERT, 0))
+        rows.select(*columns).coalesce(files).write.format("delta").mode("append").save(address)
+        return
+    if has_deletion_vectors(table):
+        _replace(rows, address, table, columns, counts)
         return
     with _confs(changes.sparkSession, _MERGE_CONFS):
         _merge(rows, address, table, columns, {op for op in _OPS if counts.get(op, 0)}).execute()
+
+
+def _replace(rows: DataFrame, address: str, table: Table, columns: list[str], counts: Mapping[str, int]) -> None:
+    """By place: rows that change in any way go, their new versions come."""
+    updated = sum(counts.get(op, 0) for op in (UPDATE, CLOSE, MARK))
+    gone, come = updated + counts.get(DELETE, 0), updated + counts.get(INSERT, 0)
+    whole = rows.where(F.col(OP).isin(INSERT, UPDATE)).select(*columns)
+    if counts.get(CLOSE, 0) or counts.get(MARK, 0):
+        whole = whole.unionByName(_completed(rows.where(F.col(OP).isin(CLOSE, MARK)), address, table).select(*columns))
+    metrics = Applied(counts.get(INSERT, 0), updated, counts.get(DELETE, 0)).as_metrics()
+    places = rows.where(F.col(OP) != INSERT).select(*PLACE)
+    replace_rows(rows.sparkSession, address, places, whole.coalesce(_files_for(come)), (gone, come), metrics)
+
+
+def _completed(ended: DataFrame, address: str, table: Table) -> DataFrame:
+    """Rows that only get other values in the columns that the mode adds, with the content that they have."""
+    settable = _settable(table)
+    current = rows_with_places(ended.sparkSession, address, table).drop(*settable, BATCH)
+    number, within = key_range(ended.select(*table.key))
+    ends = ended.select(*table.identity, *settable, BATCH)
+    ends = F.broadcast(ends) if number <= BROADCAST_ROWS else ends
+    return current.where(within).join(ends, on=list(table.identity), how="inner")
+
+
+def _files_for(rows: int) -> int:
+    """A batch's few rows go into one file, and a first load's many into some: readers open every file."""
+    return max(1, -(-rows // _ROWS_PER_FILE))
 
 
 def applied(commit: BatchCommit) -> Applied:
@@ -59,7 +94,6 @@ def applied(commit: BatchCommit) -> Applied:
 
 def _merge(rows: DataFrame, address: str, table: Table, columns: list[str], ops: set[str]) -> DeltaMergeBuilder:
     """One clause per `_op` that occurs: a clause that only sets some columns makes Delta read all of them."""
-    rows = rows.where(F.col(OP).isin(*sorted(ops)))  # also what Spark asks of a Bloom filter's side: a filter
     number, within = key_range(rows.where(F.col(OP) != INSERT).select(*table.key), "kept")
     rows = F.broadcast(rows) if number <= BROADCAST_ROWS else rows
     same = within

@@ -1,8 +1,8 @@
 """What a batch changes in a curated table: a frame of changes, and what the load modes share in finding them.
 
-A change has the curated columns but `_batch`, and `_op`. Only rows that really change are among the changes, at most one for each of the
-table's identities. `insert` and `update` rows are whole; `close` and `mark` rows hold the identity and the columns that the mode
-adds, `delete` rows the identity; the rest of them is NULL.
+A change has the curated columns but `_batch`, `_op`, and the place of the row that it changes. Only rows that really change are among
+the changes, at most one for each of the table's identities. `insert` and `update` rows are whole; `close` and `mark` rows hold the
+identity and the columns that the mode adds, `delete` rows the identity; the rest of them is NULL.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from datetime import datetime
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import LongType, StringType, StructField
 
 from jobs.config.column import AS_OF
 from jobs.config.table import Table
@@ -26,12 +27,17 @@ INSERT, UPDATE, CLOSE, MARK, DELETE = "insert", "update", "close", "mark", "dele
 gone · the end of a row."""
 
 
+FILE, ROW = "_file", "_row"
+"""Where a row of the table stands: the address of its data file, and its number there from 0. NULL for an insert."""
+PLACE = (FILE, ROW)
+
+
 @dataclass(frozen=True)
 class Arrival:
     """What a batch brings to one table, and the table as it is.
 
     - `arriving`: accepted rows, several of one key perhaps: the contract's columns, and for mode `insert` `_object`, `_record`, `_offset`.
-    - `current`: the curated table.
+    - `current`: the curated table, each row with its place (`jobs.tables.current_rows.rows_with_places`).
     - `deleted`: key columns of rows that the source no longer has under this batch's snapshot; None where deletes are not reconciled.
     - `observed_at`: the time of that snapshot (aware); None for files and replayed records, which say nothing of what is there now.
     - `affected`: a derived table's affected keys, for which `arriving` is the whole truth; None for a feed's table.
@@ -53,7 +59,8 @@ def held(stack: ExitStack, rows: DataFrame) -> DataFrame:
 
 def change_rows(table: Table, rows: DataFrame) -> DataFrame:
     """The rows that have an `_op`, with the columns of changes; those that `rows` lacks are NULL."""
-    fields = [field for field in curated_schema(table).fields if field.name != BATCH]
+    places = [StructField(FILE, StringType()), StructField(ROW, LongType())]
+    fields = [*(field for field in curated_schema(table).fields if field.name != BATCH), *places]
     selected = [
         F.col(f"`{field.name}`") if field.name in rows.columns else F.lit(None).cast(field.dataType).alias(field.name)
         for field in fields

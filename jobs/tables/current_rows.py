@@ -5,14 +5,24 @@ from __future__ import annotations
 from functools import reduce
 from operator import and_
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import TimestampType
 
-from jobs.tables.delta import BATCH
+from jobs.config.table import Table
+from jobs.tables.changes import FILE, ROW
+from jobs.tables.delta import BATCH, has_deletion_vectors
 
 BROADCAST_ROWS = 1_000_000
 """Up to as many keys are sent to every task, instead of sorting the table by key."""
+
+
+def rows_with_places(spark: SparkSession, address: str, table: Table) -> DataFrame:
+    """The rows of the table as it is, each with the place where it stands; NULL in a table without deletion vectors."""
+    rows = spark.read.format("delta").load(address)
+    if has_deletion_vectors(table):
+        return rows.withColumns({FILE: F.col("_metadata.file_path"), ROW: F.col("_metadata.row_index")})
+    return rows.withColumns({FILE: F.lit(None).cast("string"), ROW: F.lit(None).cast("bigint")})
 
 
 def rows_with_keys(current: DataFrame, keys: DataFrame, columns: list[str]) -> DataFrame:

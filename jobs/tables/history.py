@@ -18,6 +18,7 @@ from jobs.tables.changes import (
     DELETE,
     INSERT,
     OP,
+    PLACE,
     UPDATE,
     Arrival,
     change_rows,
@@ -50,7 +51,7 @@ def _of_feed(arrival: Arrival, stack: ExitStack) -> DataFrame:
         arrival.current.select(*table.key).limit(0) if arrival.deleted is None else arrival.deleted.select(*table.key)
     )
     keys = arriving.select(*table.key).unionByName(gone)
-    columns = [*identity, "valid_to", BATCH]
+    columns = [*identity, "valid_to", BATCH, *PLACE]
     kept = held(stack, rows_with_keys(arrival.current, keys, columns))
     again = kept.join(arriving.select(*identity), on=identity, how="left_semi").select(*table.key, BATCH)
     contents = rows_read_again(arrival.current, again, [*identity, *rest])
@@ -60,7 +61,7 @@ def _of_feed(arrival: Arrival, stack: ExitStack) -> DataFrame:
     facts = facts.withColumn(_END, _end(table, _deletions(table, arrival.observed_at)))
     op = (
         F.when(F.col(_KEPT).isNull(), INSERT)
-        .when(F.col(_ARRIVED) & (values(table, rest) > F.col(_KEPT_CONTENT)), UPDATE)
+        .when(F.col(_ARRIVED) & _is_other(arrival, values(table, rest), F.col(_KEPT_CONTENT)), UPDATE)
         .when(_ends_elsewhere(), CLOSE)
     )
     return _history_changes(table, facts, op)
@@ -69,8 +70,8 @@ def _of_feed(arrival: Arrival, stack: ExitStack) -> DataFrame:
 def _of_derived(arrival: Arrival) -> DataFrame:
     """The versions of the affected keys become exactly those that arrive; one that does not is deleted."""
     table, identity, names = arrival.table, list(arrival.table.identity), compared(arrival.table)
-    kept = rows_with_keys(arrival.current, affected_keys(arrival), [*identity, "valid_to", *names])
-    kept = kept.select(*identity, F.struct("valid_to").alias(_KEPT), values(table, names).alias(_KEPT_CONTENT))
+    kept = rows_with_keys(arrival.current, affected_keys(arrival), [*identity, "valid_to", *names, *PLACE])
+    kept = kept.select(*identity, _kept_facts(), values(table, names).alias(_KEPT_CONTENT))
     facts = _versions(arrival).withColumn(_END, _end(table, None)).join(kept, on=identity, how="full")
     op = (
         F.when(F.col(_KEPT).isNull(), INSERT)
@@ -79,6 +80,11 @@ def _of_derived(arrival: Arrival) -> DataFrame:
         .when(_ends_elsewhere(), CLOSE)
     )
     return _history_changes(table, facts, op)
+
+
+def _is_other(arrival: Arrival, content: Column, kept: Column) -> Column:
+    """Whether a version that arrives again replaces the kept one: the greater does; one observed under a later snapshot if it differs."""
+    return ~content.eqNullSafe(kept) if arrival.observed_at else content > kept
 
 
 def _rest(table: Table) -> tuple[str, ...]:
@@ -98,7 +104,12 @@ def _with_deletion(table: Table, kept: DataFrame) -> DataFrame:
     """Kept versions, and when their key was deleted if that is what ended them: an end at which no next version begins."""
     following = F.lead("valid_from").over(Window.partitionBy(*table.key).orderBy("valid_from"))
     deletion = F.when(~F.col("valid_to").eqNullSafe(following), F.col("valid_to"))
-    return kept.select(*table.identity, F.struct("valid_to").alias(_KEPT), deletion.alias("_deletion"))
+    return kept.select(*table.identity, _kept_facts(), deletion.alias("_deletion"))
+
+
+def _kept_facts() -> Column:
+    """Of a kept version what is not its identity: its end, and its place."""
+    return F.struct("valid_to", *PLACE).alias(_KEPT)
 
 
 def _deletions(table: Table, observed_at: datetime | None) -> Column:
@@ -133,6 +144,7 @@ def _ends_elsewhere() -> Column:
 
 def _history_changes(table: Table, facts: DataFrame, op: Column) -> DataFrame:
     """The changes among `facts` (one row per version that arrives or is kept). A closed version keeps its content, whatever arrived."""
-    facts = facts.withColumns({OP: op, "valid_to": F.col(_END), "is_current": F.col(_END).isNull()})
+    places = {name: F.col(f"{_KEPT}.{name}") for name in PLACE}
+    facts = facts.withColumns({OP: op, "valid_to": F.col(_END), "is_current": F.col(_END).isNull(), **places})
     content = {name: F.when(F.col(OP) != CLOSE, F.col(name)) for name in table.columns if name not in table.identity}
     return change_rows(table, facts.withColumns(content))

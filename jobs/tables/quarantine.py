@@ -34,10 +34,11 @@ def not_yet_known(rejected: DataFrame, address: str, closed: Iterable[RecordId])
     """Rejects without those that an earlier reading of the same rows quarantined identically, and that no replay has closed since."""
     spark = rejected.sparkSession
     known = spark.read.format("delta").load(address)
-    places = [(each.batch, each.object, each.record) for each in closed]
+    places = [(each.batch, each.table, each.object, each.record) for each in closed]
     if places:
-        replayed = spark.createDataFrame(places, f"{BATCH} long, object string, record long")
-        known = known.join(replayed, on=replayed.columns, how="left_anti")
+        replayed = spark.createDataFrame(places, f"{BATCH} long, table string, object string, record long")
+        is_closed = reduce(and_, (known[name].eqNullSafe(replayed[name]) for name in replayed.columns))
+        known = known.join(replayed, on=is_closed, how="left_anti")
     known = known.select(*_IDENTITY).distinct()
     is_same = reduce(and_, (rejected[name].eqNullSafe(known[name]) for name in _IDENTITY))  # no table is known for some
     return rejected.join(known, on=is_same, how="left_anti")

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.tables.changes import DELETE, INSERT, OP, UPDATE, Arrival, change_rows, compared, values
+from jobs.tables.changes import DELETE, INSERT, OP, PLACE, UPDATE, Arrival, change_rows, compared, values
 from jobs.tables.current_rows import rows_with_keys
 
 
@@ -16,7 +16,8 @@ def changes(arrival: Arrival, stack: ExitStack) -> DataFrame:
     table, key = arrival.table, list(arrival.table.key)
     names = compared(table)
     keys = affected_keys(arrival)
-    kept = rows_with_keys(arrival.current, keys, [*key, *names]).select(*key, values(table, names).alias("_kept"))
+    kept = rows_with_keys(arrival.current, keys, [*key, *names, *PLACE])
+    kept = kept.select(*key, *PLACE, values(table, names).alias("_kept"))
     both = arrival.arriving.withColumn("_there", F.lit(True)).join(kept.withColumn("_known", F.lit(True)), key, "full")
     op = (
         F.when(F.col("_known").isNull(), INSERT)

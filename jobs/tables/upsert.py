@@ -1,4 +1,9 @@
-"""Mode `upsert`: the newest version of each key. Any permutation, replay and split of the same rows into batches gives the same table."""
+"""Mode `upsert`: the newest version of each key.
+
+Rows without a snapshot (files, events, replays): any permutation, replay and split of the same rows into batches gives the same table.
+Rows that a database shows under a snapshot are what is there now: they take the place of what an earlier snapshot showed, whatever
+their order, so that a correction arrives which nobody stamped.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,7 @@ from jobs.tables.changes import (
     INSERT,
     MARK,
     OP,
+    PLACE,
     UPDATE,
     Arrival,
     change_rows,
@@ -35,7 +41,7 @@ def changes(arrival: Arrival, stack: ExitStack) -> DataFrame:
 
 
 def _of_feed(arrival: Arrival, stack: ExitStack) -> DataFrame:
-    """The greatest row per key by `ranking`, unless the table's is greater; and what became of rows that are gone.
+    """The greatest row per key by `ranking`, unless the table's is greater or says the same; and what became of rows that are gone.
 
     A row that is marked as deleted and arrives from a later snapshot is there again, whatever its order. A row whose key still arrives
     is not gone. Of the table only key and order are read, content only where the order is the same.
@@ -43,7 +49,7 @@ def _of_feed(arrival: Arrival, stack: ExitStack) -> DataFrame:
     table, is_soft = arrival.table, DELETED_AT in arrival.table.added_columns
     rows = _with_gone_ones(arrival)
     newest = greatest(table, rows, table.key, (_THERE, *ranking(table)))
-    columns = [*order_columns(table), *([DELETED_AT] if is_soft else []), BATCH]
+    columns = [*order_columns(table), *([DELETED_AT] if is_soft else []), BATCH, *PLACE]
     kept = rows_with_keys(arrival.current, rows.select(*table.key), [*table.key, *columns])
     kept = held(stack, kept.select(*table.key, F.struct(*columns).alias(_KEPT)))
     pairs = _with_content_of_ties(arrival, newest.join(kept, on=list(table.key), how="left"))
@@ -53,11 +59,15 @@ def _of_feed(arrival: Arrival, stack: ExitStack) -> DataFrame:
     is_back = known & F.coalesce(observed > deleted_at, F.lit(False))
     op = (
         F.when(there & ~known, INSERT)
-        .when(there & (_is_newer(table) | is_back), UPDATE)
+        .when(there & (_is_newer(table, arrival.observed_at is not None) | is_back), UPDATE)
         .when(~there & known & deleted_at.isNull(), MARK if is_soft else DELETE)
     )
     marked = F.when(~there, observed).when(~is_back, deleted_at)
-    return change_rows(table, pairs.withColumns({OP: op, DELETED_AT: marked}))
+    return change_rows(table, pairs.withColumns({OP: op, DELETED_AT: marked, **_places()}))
+
+
+def _places() -> dict[str, Column]:
+    return {name: F.col(f"{_KEPT}.{name}") for name in PLACE}
 
 
 def _with_gone_ones(arrival: Arrival) -> DataFrame:
@@ -80,18 +90,20 @@ def _with_content_of_ties(arrival: Arrival, pairs: DataFrame) -> DataFrame:
     )
 
 
-def _is_newer(table: Table) -> Column:
-    """Whether the arriving row is greater than the kept one."""
-    order, content = order_columns(table), content_columns(table)
-    arriving, kept = values(table, order), values(table, order, _KEPT)
-    return (arriving > kept) | (arriving.eqNullSafe(kept) & (values(table, content) > F.col(_KEPT_CONTENT)))
+def _is_newer(table: Table, is_observed: bool) -> Column:
+    """Whether the arriving row is greater than the kept one; of one observed under a snapshot, whether it differs."""
+    order, content = order_columns(table), values(table, content_columns(table))
+    arriving, kept, kept_content = values(table, order), values(table, order, _KEPT), F.col(_KEPT_CONTENT)
+    if is_observed:
+        return ~(arriving.eqNullSafe(kept) & content.eqNullSafe(kept_content))
+    return (arriving > kept) | (arriving.eqNullSafe(kept) & (content > kept_content))
 
 
 def _of_derived(arrival: Arrival) -> DataFrame:
     """The greatest arriving row per key takes the place of what is there if its values differ, whatever its order; nothing goes."""
     table, key, names = arrival.table, list(arrival.table.key), compared(arrival.table)
     newest = greatest(table, arrival.arriving, table.key, ranking(table))
-    kept = rows_with_keys(arrival.current, newest.select(*key), [*key, *names])
-    pairs = newest.join(kept.select(*key, values(table, names).alias(_KEPT)), on=key, how="left")
+    kept = rows_with_keys(arrival.current, newest.select(*key), [*key, *names, *PLACE])
+    pairs = newest.join(kept.select(*key, *PLACE, values(table, names).alias(_KEPT)), on=key, how="left")
     op = F.when(F.col(_KEPT).isNull(), INSERT).when(~values(table, names).eqNullSafe(F.col(_KEPT)), UPDATE)
     return change_rows(table, pairs.withColumn(OP, op))

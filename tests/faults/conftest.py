@@ -9,16 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.system import System
+from tests.faults.system import AS_OF, System
 
 ROWS = "150"
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """`before`: two days delivered, one run. `after`: what an undisturbed second run made of it."""
+    """`before`: two days delivered, one run. The rest: the second run's command, and what it made of it undisturbed.
+
+    The command has a run id: what is read whole with every run is not read once more by the run that finishes a killed one.
+    """
 
     before: System
+    command: list[str]
     labels: list[str]
     contents: dict[str, list[str]]
 
@@ -32,9 +36,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Prepar
         before.run(pipeline)
         before.ok("sample", pipeline, "--day", "2", "--rows", ROWS)
         undisturbed = before.copy(before.home.parent / "undisturbed")
-        done = undisturbed.call("run", pipeline, "--as-of", "2024-04-01", crash_after=0)
+        command = ["run", pipeline, "--as-of", AS_OF, "--run-id", "second-day"]
+        done = undisturbed.call(*command, crash_after=0)
         assert done.returncode == 0, done.stderr
-        return Prepared(before, undisturbed.labels(), undisturbed.contents(pipeline))
+        return Prepared(before, command, undisturbed.labels(), undisturbed.contents(pipeline))
 
     return prepare
 

@@ -6,8 +6,8 @@ The format of a scenario is described in `test_scenarios`.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -41,7 +41,8 @@ class ScenarioSystem:
 
     def __init__(self, case: Path, home: Path, spark: SparkSession, server: EmbeddedPostgres) -> None:
         self.pipeline, self.folder, self.lake, self.spark = case.parent.name, case.parent, home / "lake", spark
-        self.source, self.warehouse = (server.url(f"{self.pipeline}_{case.name}_{of}") for of in ("source", "lake"))
+        self.source = server.url(f"source_{self.pipeline}_{case.name}")
+        self.warehouse = server.url(f"warehouse_{self.pipeline}_{case.name}")
         self.project = _project_of(case, home)
         self.settings = Settings(
             home, str(self.lake), SecretStr(self.warehouse), {self.pipeline: SecretStr(self.source)}
@@ -86,27 +87,29 @@ class ScenarioSystem:
         with ExitStack() as stack:
             session = Session(self.project, self.settings, Progress(), stack)
             session.spark = lambda: self.spark
-            context = session.context(self.pipeline, as_of=as_of.replace(tzinfo=UTC), **options)
-            self.as_of = context.as_of
+            context = session.context(self.pipeline, as_of=as_of, **options)
             return run_pipeline(context, [*feeds] or list(context.pipeline.batched))
 
-    def seen_and_wanted(self, report: RunReport, wanted: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What is the case, for the keys of `wanted`; and `wanted`, with values and rows in the same form."""
-        wanted = self._plain(wanted)
-        seen: dict[str, Any] = {"exit": report.exit_code}
-        if "message" in wanted:
-            texts = [str(error) for error in report.errors]
-            seen["message"] = wanted["message"] if any(wanted["message"] in text for text in texts) else texts
-        if "batches" in wanted:
-            seen["batches"] = [outcome.status for feed in report.curated for _, outcome in feed.batches]
-        if "tables" in wanted:
-            seen["tables"] = {name: self._rows(name) for name in wanted["tables"]}
-            wanted["tables"] = {name: sorted(rows, key=repr) for name, rows in wanted["tables"].items()}
-        if "quarantine" in wanted:
-            seen["quarantine"] = list(self._rejects())
-        if "reports" in wanted:
-            seen["reports"] = {name: self._report(name) for name in wanted["reports"]}
-        return seen, wanted
+    def seen(self, report: RunReport, as_of: datetime, wanted: dict[str, Any]) -> dict[str, Any]:
+        """What is the case, for the keys of `wanted` and the exit code in any case."""
+        texts = [str(error) for error in report.errors]
+        outcomes = [outcome for feed in report.curated for _, outcome in feed.batches]
+        looks: dict[str, Callable[[Any], Any]] = {
+            "exit": lambda _: report.exit_code,
+            "message": lambda part: part if any(part in text for text in texts) else texts,
+            "batches": lambda _: [outcome.status for outcome in outcomes],
+            "written": lambda names: {name: self._written(name, report) for name in names},
+            "ignored": lambda _: next(outcome.objects.ignored for outcome in outcomes if outcome.objects),
+            "tables": lambda names: {name: self._rows(name) for name in names},
+            "quarantine": lambda _: list(self._rejects()),
+            "reports": lambda names: {name: self._report(name, as_of) for name in names},
+        }
+        return {key: looks[key](value) for key, value in {"exit": 0, **wanted}.items()}
+
+    def plain_form(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """An expectation with its values and the rows of its tables in the form of what is `seen`."""
+        tables = {name: self._sorted(rows) for name, rows in wanted.get("tables", {}).items()}
+        return {key: tables if key == "tables" else self._plain(value) for key, value in wanted.items()}
 
     def _execute(self, script: Path) -> None:
         if script.exists():
@@ -116,14 +119,23 @@ class ScenarioSystem:
     def _rows(self, name: str) -> list[list[Any]] | str:
         """The rows of a table without `_batch`, sorted; what differs if curated and warehouse do not agree."""
         path = self.lake / "curated" / self.pipeline / name
+        if not DeltaTable.is_deltatable(str(path)):
+            return "no table yet"
         columns = [field.name for field in DeltaTable(path).schema().fields if field.name != "_batch"]
         query = sql.SQL("SELECT {} FROM {}").format(
             sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(self.pipeline, name)
         )
-        with psycopg.connect(self.warehouse) as connection:
+        published: list[list[Any]] = []
+        with suppress(psycopg.errors.UndefinedTable), psycopg.connect(self.warehouse) as connection:
             published = self._sorted(connection.execute(query).fetchall())
         curated = self._sorted([row[column] for column in columns] for row in delta_rows(path))
         return curated if curated == published else f"curated {curated} and warehouse {published} differ"
+
+    def _written(self, name: str, report: RunReport) -> int:
+        """How many rows of the table were last written by a batch of this run, as `_batch` tells."""
+        holds = self.project.pipelines[self.pipeline].tables_of
+        numbers = {plan.number for feed in report.curated if name in holds(feed.feed) for plan, _ in feed.batches}
+        return sum(row["_batch"] in numbers for row in delta_rows(self.lake / "curated" / self.pipeline / name))
 
     def _sorted(self, rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
         return sorted((self._plain(row) for row in rows), key=repr)
@@ -133,9 +145,9 @@ class ScenarioSystem:
             for row in sorted(delta_rows(log.parent), key=lambda row: (row["_batch"], row["record"])):
                 yield [row["table"], row["record"], *row["reasons"]]
 
-    def _report(self, name: str) -> list[list[Any]]:
+    def _report(self, name: str, as_of: datetime) -> list[list[Any]]:
         with open_warehouse(self.warehouse) as warehouse:
-            report = run_report(warehouse, name, self.project.report_sql(name), self.as_of)
+            report = run_report(warehouse, name, self.project.report_sql(name), as_of)
         return [self._plain(row) for row in report.rows]
 
     def _plain(self, value: Any) -> Any:

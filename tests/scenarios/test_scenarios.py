@@ -10,8 +10,9 @@ Before step 1, `<pipeline>/_source.sql` makes the source's tables. `conf.yaml` i
 
 `expected/<step>.yaml` (steps 1, 2, …) says how the pipeline runs then: `as_of`, and `options`, the arguments of
 `jobs.run.session.Session.context` and `feeds`; `forgotten` lists patterns of files that are taken from the lake before the run, as if a
-crash had come before they were written. All other keys say what must be true afterwards, each of them optional:
-- `exit` (code), `message` (part of an error), `batches` (the statuses of this run's batches in order, derived tables included);
+crash had come before they were written. The other keys say what must be true afterwards; only `exit` has to be there:
+- `exit` (code), `message` (part of an error), `batches` (the statuses of this run's batches in order, derived tables included),
+  `written` (table → how many of its rows are last written by these batches), `ignored` (the kinds of events that were, and how many);
 - `tables`: name → all rows without `_batch`, in any order, which curated and warehouse must both hold;
 - `quarantine`: all of [table, record, reason, …], by batch and record; `reports`: name → rows.
 
@@ -21,6 +22,7 @@ Decimals and floats are written as text ('12.50'), so that 1 is not 1.0. A time 
 
 from __future__ import annotations
 
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,7 @@ def test_scenario(case: Path, tmp_path: Path, spark: SparkSession, postgres_serv
             wanted = yaml.safe_load((case / "expected" / f"{step}.yaml").read_text())
             system.forget(wanted.pop("forgotten", []))
             system.deliver(case / "input" / step)
-            report = system.run(wanted.pop("as_of"), **wanted.pop("options", {}))
-            seen, expected = system.seen_and_wanted(report, wanted)
-            assert seen == expected, f"step {step}: {[str(error) for error in report.errors]}"
+            as_of = wanted.pop("as_of").replace(tzinfo=UTC)
+            report = system.run(as_of, **wanted.pop("options", {}))
+            seen = system.seen(report, as_of, wanted)
+            assert seen == system.plain_form(wanted), f"step {step}: {[str(error) for error in report.errors]}"

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs.config import find_root, load_project
+from jobs.config import derived_checks, find_root, load_project
 from jobs.errors import ConfigError, UsageError
 from tests.unit.config.conftest import Write, problems_of
 
 ROOT = Path(__file__).parents[3]
 
+TRANSFORMS = {"derived.last": ("identifies", "middle"), "social.fill_absent_traits": ("identifies",)}
 ANCHORS = """
     pipeline: anchors
     owner: us
@@ -35,19 +36,90 @@ ANCHORS = """
 
 def test_the_shipped_project_loads() -> None:
     project = load_project(ROOT)
-    assert list(project.pipelines) == ["coupbot", "stackoverflow"]
-    assert list(project.pipeline("coupbot").tables_of("snapshot")) == [
-        "roster", "channels", "message_logs", "ban_logs", "coup_attempts", "successful_coups",
-    ]  # fmt: skip
+    batches = {
+        name: {each: list(pipeline.tables_of(each)) for each in pipeline.batched}
+        for name, pipeline in project.pipelines.items()
+    }
+    assert batches == {
+        "coupbot": {
+            "snapshot": ["roster", "channels", "message_logs", "ban_logs", "coup_attempts", "successful_coups"]
+        },
+        "fflogs": {"parses": ["user_parse"], "reviews": ["party_review"], "party": ["party"]},
+        "shop": {"database": ["users", "transactions"]},
+        "social": {
+            "events": ["identifies", "posts", "follows", "unfollows"],
+            "current_follows": ["current_follows"],
+            "users": ["users"],
+            "users_history": ["users_history"],
+        },
+        "stackoverflow": {"database": ["posts"]},
+    }
     assert project.environment.environment == "local"
 
 
 def test_defaults_fill_only_the_keys_that_a_table_lacks(write: Write) -> None:
     text = ANCHORS.replace("first:\n", "first:\n        load: {mode: replace, min_rows: 0}\n")
     tables = load_project(write(anchors=text)).pipeline("anchors").tables
-    assert {name: (table.feed, table.load.min_rows) for name, table in tables.items()} == {
+    assert {name: (table.origin, table.load.min_rows) for name, table in tables.items()} == {
         "first": ("snapshot", 0),
         "second": ("snapshot", 1),
+    }
+
+
+DERIVED = """
+    pipeline: derived
+    owner: us
+    feeds: {source: {type: postgres}}
+    defaults: {from: source, key: [id], publish: false, load: {mode: upsert, newest_by: [at]}}
+    tables:
+      last:
+        from: [identifies, middle]
+        key: [id]
+        transform: derived.last
+        columns: {id: int}
+      middle:
+        from: [identifies]
+        key: [id]
+        transform: social.fill_absent_traits
+        columns: {id: int, at: timestamp}
+        load: {mode: history, newest_by: [at]}
+      identifies:
+        read: {table: a.b}
+        columns: {id: int, at: timestamp}
+    """
+
+
+def test_defaults_fill_no_derived_table(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derived_checks, "_functions", lambda: TRANSFORMS)
+    tables = load_project(write(derived=DERIVED)).pipeline("derived").tables
+    assert {name: (table.load.mode, table.publish is False) for name, table in tables.items()} == {
+        "last": ("recompute", False),
+        "middle": ("history", False),
+        "identifies": ("upsert", True),
+    }
+
+
+def test_a_derived_table_is_batched_after_everything_that_it_is_made_from(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(derived_checks, "_functions", lambda: TRANSFORMS)
+    pipeline = load_project(write(derived=DERIVED)).pipeline("derived")
+    assert pipeline.batched == ("source", "middle", "last")
+    assert [list(pipeline.tables_of(name)) for name in pipeline.batched] == [["identifies"], ["middle"], ["last"]]
+
+
+def test_a_mode_adds_its_columns_and_says_what_names_a_row(write: Write) -> None:
+    load = "load: {mode: upsert, newest_by: [at], deletes: {reconcile: soft}}"
+    text = DERIVED[: DERIVED.index("      last:")] + DERIVED[DERIVED.index("      identifies:") :]
+    text += f"    {load}\n      history:\n        read: {{table: a.c}}\n        columns: {{id: int, at: timestamp}}\n"
+    text += "        " + load.replace("upsert", "history") + "\n"
+    tables = load_project(write(derived=text)).pipeline("derived").tables
+    assert {name: (table.identity, table.added_columns) for name, table in tables.items()} == {
+        "identifies": (("id",), {"_deleted_at": "timestamp"}),
+        "history": (
+            ("id", "valid_from"),
+            {"valid_from": "timestamp", "valid_to": "timestamp", "is_current": "boolean"},
+        ),
     }
 
 
@@ -77,7 +149,9 @@ def test_a_problem_behind_an_anchor_is_reported_where_it_is_defined_and_where_it
 
 
 def test_an_unknown_pipeline_names_its_near_miss_and_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"one of coupbot, stackoverflow, .*Did you mean 'coupbot'\?"):
+    with pytest.raises(
+        UsageError, match=r"one of coupbot, fflogs, shop, social, stackoverflow, .*Did you mean 'coupbot'\?"
+    ):
         load_project(ROOT).pipeline("coupbt")
 
 
@@ -92,7 +166,7 @@ def test_an_unknown_report_names_its_near_miss() -> None:
     for ask in (project.report_sql, project.pipeline_of_report):
         with pytest.raises(UsageError, match="Did you mean 'reigns'"):
             ask("reign")
-    with pytest.raises(UsageError, match="one of messages_per_channel_per_day, posts_by_month"):
+    with pytest.raises(UsageError, match="one of customers_by_value, messages_per_channel_per_day, most_followed"):
         project.report_sql("zzz")
 
 

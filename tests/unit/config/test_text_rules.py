@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jobs.config.text_rules import cron_fault, path_fault, pattern_fault
+from jobs.config.text_rules import cron_fault, events_path_fault, path_fault, pattern_fault
 
 PIECES = [
     *"ab01.*+?|()[]^$-{}",
@@ -87,3 +87,18 @@ def test_a_path_of_dated_folders_is_accepted(path: str) -> None:
 )
 def test_any_other_path_is_refused(path: str) -> None:
     assert path_fault(path) is not None
+
+
+@pytest.mark.parametrize("path", ["{YYYY}/{MM}/{DD}/", "a b/raw/{YYYY}/{MM}/{DD}/{HH}/", "date={YYYY}-{MM}-{DD}/x/"])
+def test_a_folder_of_dated_events_is_accepted(path: str) -> None:
+    assert events_path_fault(path) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/", "{YYYY}/{MM}/{DD}", "{YYYY}/{MM}/", "{YYYY}/{MM}/{DD}/{DD}/", "{YYYY}/{MM}/{DD}/{HH}/{HH}/", "{HH}/"]
+    + ["/{YYYY}/{MM}/{DD}/", "{YYYY}//{MM}/{DD}/", "{YYYY}/{MM}/{DD}//", "../{YYYY}/{MM}/{DD}/", "./{YYYY}/{MM}/{DD}/"]
+    + ["s3://b/{YYYY}/{MM}/{DD}/", "{YYYY}/{MM}/{DD}/{table}/", "{YYYY}/{MM}/{DD}/{/", "a\\{YYYY}/{MM}/{DD}/"],
+)
+def test_any_other_folder_of_events_is_refused(path: str) -> None:
+    assert events_path_fault(path) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -109,7 +110,7 @@ NAMES = [
     'a"b',
     "it's",
     "_fate",
-    "_raw",
+    "_reasons",
     "_bound_id",
     "_typed_id",
     "piece",
@@ -134,6 +135,25 @@ def test_keeps_large_native_integers_digit_by_digit() -> None:
     numbers = [2**53 + 1, -(2**63), 2**63 - 1]
     rejected = judge({"value": "smallint"}, {"value": pa.array(numbers, pa.int64())}).rejected
     assert rejected["raw"].to_pylist() == [f'{{"value":{number}}}' for number in numbers]
+
+
+def test_keeps_a_record_as_its_source_has_it_where_it_says_so() -> None:
+    """An event's own text, whatever of its fields the contract knows; it is no field of the source itself."""
+    texts = ['{"id": "x", "more": [1.50, null]}', '{"id":"1"}']
+    verdict = judge({"id": "int"}, {"id": ["x", "1"], "_raw": texts})
+    assert verdict.rejected["raw"].to_pylist() == texts[:1]
+    assert verdict.accepted.schema.names == ["id", "_object", "_record", "_offset"]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us"])
+def test_a_native_timestamp_in_a_raw_record_says_that_it_is_utc(unit: str) -> None:
+    """A replay reads it as text: without an offset it would be a time of the feed's zone."""
+    at = pa.array([datetime(2024, 7, 1, 12, 0, 0)], pa.timestamp(unit))  # noqa: DTZ001 as Postgres' readers hand it over
+    columns = {"at": "timestamp", "bad": {"type": "int", "from": "word"}}
+    ((raw,),) = [judge(columns, {"at": at, "word": ["x"]}).rejected["raw"].to_pylist()]
+    text = json.loads(raw)["at"]
+    assert text.endswith("Z")
+    assert read_as("timestamp", [text], timezone="Asia/Tokyo") == [datetime(2024, 7, 1, 12, tzinfo=UTC)]
 
 
 @pytest.mark.parametrize("name", [*filter(None, NAMES), "accept", "_record_", "_GIVEN_ID", "Id", "_typed_value"])

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jobs.contracts.contract import REJECTED, RowContract, contract_digest, landing_schema
+from jobs.config.table import Table
+from jobs.contracts.contract import REJECTED, RowContract, contract_digest, key_contract, landing_schema
 from tests.unit.contracts.judging import FEW, WORDS, judge, piece, reasons, table
 
 # --- checks -----------------------------------------------------------------------------------------------------------
@@ -136,3 +137,30 @@ def test_the_digest_changes_with_anything_in_the_contract() -> None:
     ]
     assert len({contract_digest(each) for each in contracts}) == len(contracts)
     assert contract_digest(contracts[0]) == contract_digest({"a": table({"id": "int"})})
+
+
+# --- the keys alone ---------------------------------------------------------------------------------------------------
+
+
+def test_keys_are_cast_and_transformed_like_those_of_the_rows_but_not_checked() -> None:
+    """A key that fails one of today's checks may be that of a row which was accepted before."""
+    columns = {
+        "mail": {
+            "type": "varchar(9)",
+            "from": "Mail",
+            "transform": ["trim", "lower"],
+            "pattern": "^x",
+            "one_of": ["x"],
+        },
+        "number": {"type": "int", "minimum": 100, "maximum": 200, "on_failure": "refuse"},
+        "name": {"type": "text", "not_blank": True},
+    }
+    load = {"mode": "upsert", "newest_by": ["name"]}
+    whole = Table.model_validate({"from": "feed", "key": ["number", "mail"], "columns": columns, "load": load})
+    keys = key_contract(whole)
+    delivered = piece({"Mail": [" Ann ", "Bob"], "number": ["7", "x"]})
+    fields = {"mail": "Mail", "number": "number"}
+    verdict = RowContract(keys, fields, delivered.schema, empty_is_null=False, timezone="UTC").apply(delivered, "o")
+    assert verdict.accepted.select(["number", "mail"]).to_pylist() == [{"number": 7, "mail": "ann"}]
+    assert (verdict.rejected.num_rows, verdict.refusals, verdict.filtered) == (1, (), 0)
+    assert list(keys.columns) == ["number", "mail"]

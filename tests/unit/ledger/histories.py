@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from jobs.batches import Outcome, Plan, SourceObject, WrittenTable
+from jobs.batches import BackfillPart, Outcome, Plan, RecordId, SourceObject, WrittenTable
 
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
+RECORD = RecordId(batch=1, table="users", object="raw/a.csv", record=7)
+PARTS = [BackfillPart(name=name, number=number, of=2) for name in ("may", "june") for number in (1, 2)]
 
 
 def plan(number: int, **changes: Any) -> Plan:

@@ -1,130 +1,22 @@
-"""The ledger of one feed: what its files amount to."""
+"""The ledger of one feed, rule by rule: what its files amount to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 
-from jobs.batches import Published
+from jobs.batches import Bound, ChangedSince, Looked, Published, TableVersion
 from jobs.ledger import feed_ledger
 from jobs.ledger.feed_ledger import FeedLedger
 from jobs.ledger.feed_state import FeedState
 from jobs.runtime.storage import Lake
 from tests.unit.ledger.conftest import run_batch
-from tests.unit.ledger.histories import FIRST_DAY, outcome, plan, source, written
-
-# --- random histories -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one batch of a random history reads and how it ends."""
-
-    status: Literal["committed", "void"]
-    run_id: str
-    reads: dict[str, str]
-    superseded: dict[str, str]
-    bounds: dict[str, int]
-    rows: dict[str, int]
-    quarantined: int
-
-
-@dataclass
-class Books:
-    """The oracle: what an honest bookkeeper writes down after each batch, without the code under test."""
-
-    last: int = 0
-    consumed: dict[str, str] = field(default_factory=dict)
-    bounds: dict[str, int] = field(default_factory=dict)
-    as_of: datetime | None = None
-    committed: tuple[int, ...] = ()
-    void: tuple[int, ...] = ()
-    rows: dict[str, int] = field(default_factory=dict)
-    quarantined: int = 0
-    runs: dict[str, int] = field(default_factory=dict)
-    last_finished_at: datetime | None = None
-
-    def enter(self, number: int, batch: Batch) -> None:
-        self.last, self.last_finished_at = number, FIRST_DAY + timedelta(hours=number)
-        if batch.status == "void":
-            self.void += (number,)
-            return
-        self.committed += (number,)
-        self.runs[batch.run_id] = number
-        self.consumed.update(batch.reads)
-        self.consumed.update(batch.superseded)
-        self.bounds.update(batch.bounds)
-        self.rows.update(batch.rows)
-        self.quarantined += batch.quarantined
-        if batch.reads:
-            self.as_of = FIRST_DAY + timedelta(days=number)
-
-
-TABLES = st.sampled_from(["users", "orders", "items"])
-KEYS = st.dictionaries(st.sampled_from([f"raw/{name}.csv" for name in "abcde"]), st.sampled_from("1234"), max_size=2)
-BATCHES = st.builds(
-    Batch,
-    status=st.sampled_from(["committed", "committed", "void"]),
-    run_id=st.sampled_from(["monday", "tuesday", "by hand"]),
-    reads=KEYS,
-    superseded=KEYS,
-    bounds=st.dictionaries(TABLES, st.integers(), max_size=2),
-    rows=st.dictionaries(TABLES, st.integers(0, 9), max_size=2),
-    quarantined=st.integers(0, 5),
-)
-
-
-@pytest.mark.parametrize("every", [1, 3, 100])
-@given(history=st.lists(BATCHES, min_size=4, max_size=9))
-@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.generate])
-def test_the_state_is_what_a_bookkeeper_has_whatever_the_checkpoints(every: int, history: list[Batch]) -> None:
-    books = Books()
-    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(feed_ledger, "CHECKPOINT_EVERY", every)
-        ledger = FeedLedger(Lake(folder), "shop", "snapshot")
-        for number, batch in enumerate(history, 1):
-            put(ledger, number, batch)
-            books.enter(number, batch)
-            assert facts(ledger.state()) == vars(books)
-        assert len(list(Path(folder).glob("**/checkpoint/*.json"))) == len(history) // every
-
-
-def put(ledger: FeedLedger, number: int, batch: Batch) -> None:
-    """The batch as a run puts it; the state with its plan is read back in between."""
-    objects = {f"table{place}": source(*item) for place, item in enumerate(batch.reads.items())}
-    superseded = tuple(source(*item) for item in batch.superseded.items())
-    claimed = plan(number, run_id=batch.run_id, objects=objects, superseded=superseded)
-    ledger.put_plan(claimed)
-    assert ledger.state().open_plan == claimed
-    ended = outcome(
-        batch.status,
-        finished_at=FIRST_DAY + timedelta(hours=number),
-        next_bounds=batch.bounds,
-        written={name: written(rows) for name, rows in batch.rows.items()},
-        quarantined=batch.quarantined,
-    )
-    assert ledger.put_outcome(number, ended, ledger.state()) == ledger.state()
-
-
-def facts(state: FeedState) -> dict[str, Any]:
-    found = state.model_dump()
-    assert (found.pop("pipeline"), found.pop("feed")) == ("shop", "snapshot")
-    assert (found.pop("open_plan"), found.pop("undo_started")) == (None, False)
-    return found
-
-
-# --- single rules -----------------------------------------------------------------------------------------------------
+from tests.unit.ledger.histories import FIRST_DAY, PARTS, RECORD, outcome, plan, source, written
 
 
 def test_an_empty_ledger_has_seen_nothing(ledger: FeedLedger) -> None:
-    assert facts(ledger.state()) == vars(Books())
+    assert ledger.state() == FeedState(pipeline="shop", feed="snapshot")
 
 
 def test_a_plan_without_outcome_is_open(ledger: FeedLedger) -> None:
@@ -140,6 +32,102 @@ def test_a_void_batch_burns_its_number_and_leaves_its_objects_pending(ledger: Fe
     )
     assert (state.last, state.void) == (1, (1,))
     assert (state.consumed, state.bounds, state.rows, state.quarantined, state.runs) == ({}, {}, {}, 0, {})
+
+
+def test_a_void_batch_changes_nothing_that_decides_about_the_next(ledger: FeedLedger) -> None:
+    run_batch(ledger, 1, outcome(next_bounds={"users": 5}, written={"users": written(3)}))
+    before = ledger.state()
+    void = plan(
+        2,
+        superseded=(source("b", "1"),),
+        set_aside=(source("c", "1"),),
+        newest_folder=FIRST_DAY,
+        inputs={"users": TableVersion(batch=1, version=1)},
+        replays=(RECORD,),
+        backfill=PARTS[0],
+    )
+    ledger.put_plan(void)
+    ended = outcome("void", next_bounds={"users": 9}, written={"users": written(4)}, quarantined=3)
+    after = ledger.put_outcome(2, ended, ledger.state())
+    assert after == before.model_copy(update={"last": 2, "void": (2,)})
+
+
+@pytest.mark.parametrize(
+    "bound",
+    [0, -1, 2**63 - 1, datetime(2024, 2, 29, 23, 59, 59, 999_999, UTC), datetime(1, 1, 1, tzinfo=UTC)],
+    ids=str,
+)
+@pytest.mark.parametrize("every", [1, 100])
+def test_a_bound_comes_back_as_the_number_or_the_instant_that_it_was(
+    ledger: FeedLedger, monkeypatch: pytest.MonkeyPatch, bound: Bound, every: int
+) -> None:
+    monkeypatch.setattr(feed_ledger, "CHECKPOINT_EVERY", every)
+    run_batch(ledger, 1, outcome(next_bounds={"users": bound}))
+    (found,) = ledger.state().bounds.values()
+    assert (found, type(found)) == (bound, type(bound))
+    assert getattr(found, "tzinfo", None) is None or found.utcoffset() == timedelta(0)  # type: ignore[union-attr]
+
+
+def test_the_newest_folder_is_the_latest_that_was_taken_in_whatever_order(ledger: FeedLedger) -> None:
+    days = [FIRST_DAY, FIRST_DAY + timedelta(days=3), None, FIRST_DAY + timedelta(days=2)]
+    found = []
+    for number, day in enumerate(days, 1):
+        ledger.put_plan(plan(number, newest_folder=day))
+        found.append(ledger.put_outcome(number, outcome(), ledger.state()).newest_folder)
+    assert found == [days[0], days[1], days[1], days[1]]
+
+
+def test_a_version_is_that_of_the_last_batch_that_changed_the_table(ledger: FeedLedger) -> None:
+    run_batch(ledger, 1, outcome(written={"users": written(3, version=4), "orders": written(1, version=8)}))
+    run_batch(ledger, 2, outcome(written={"users": written(3, version=5, written=0, touched=0)}))
+    gone = {"orders": written(0, version=9, written=0, touched=0, removed=1)}
+    state = run_batch(ledger, 3, outcome(written=gone))
+    assert state.versions == {"users": TableVersion(batch=1, version=4), "orders": TableVersion(batch=3, version=9)}
+
+
+def test_backfills_under_way_know_their_last_part_and_are_forgotten_with_it(ledger: FeedLedger) -> None:
+    june = [part.model_copy(update={"of": 3}) for part in PARTS[2:]]
+    parts = [PARTS[0], june[0], PARTS[1], june[1], june[1].model_copy(update={"number": 3})]
+    found = []
+    for number, part in enumerate(parts, 1):
+        ledger.put_plan(plan(number, backfill=part))
+        found.append(ledger.put_outcome(number, outcome(), ledger.state()).backfills)
+    assert found == [{"may": 1}, {"may": 1, "june": 1}, {"june": 1}, {"june": 2}, {}]
+
+
+def test_a_run_id_belongs_to_its_last_batch_that_is_not_void(ledger: FeedLedger) -> None:
+    for number, status in enumerate(["committed", "committed", "void"], 1):
+        ledger.put_plan(plan(number, run_id="monday"))
+        state = ledger.put_outcome(number, outcome("void" if status == "void" else "committed"), ledger.state())
+    assert state.runs == {"monday": 2}
+
+
+def test_the_plan_of_any_claimed_batch_is_read_back(ledger: FeedLedger) -> None:
+    run_batch(ledger, 1)
+    ledger.put_plan(plan(2, windows={"users": ChangedSince(since=FIRST_DAY, null_cursors=2)}))
+    assert (ledger.plan(1), ledger.plan(2).windows) == (
+        plan(1),
+        {"users": ChangedSince(since=FIRST_DAY, null_cursors=2)},
+    )
+
+
+def test_the_memo_of_the_last_look_is_the_newest_and_changes_no_state(ledger: FeedLedger) -> None:
+    state = run_batch(ledger, 1)
+    assert ledger.looked() is None
+    for day in (1, 2):
+        ledger.put_looked(Looked(at=FIRST_DAY + timedelta(days=day), run_id=f"run-{day}"))
+    assert ledger.looked() == Looked(at=FIRST_DAY + timedelta(days=2), run_id="run-2")
+    assert ledger.state() == state
+
+
+def test_outcomes_are_read_when_they_are_asked_for_and_only_the_committed_ones(ledger: FeedLedger) -> None:
+    for number, ended in enumerate([outcome(quarantined=1), outcome("void"), outcome(quarantined=3)], 1):
+        state = run_batch(ledger, number, ended)
+    outcomes = ledger.outcomes(state.committed)
+    assert {number: outcomes[number].quarantined for number in outcomes} == {1: 1, 3: 3}
+    assert 2 not in outcomes
+    with pytest.raises(KeyError):
+        outcomes[2]
 
 
 def test_an_undo_is_seen_until_the_batch_is_void(ledger: FeedLedger) -> None:

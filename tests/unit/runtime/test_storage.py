@@ -64,6 +64,13 @@ def test_of_many_writers_one_wins_with_its_whole_content(lake: Lake) -> None:
         assert len(results) == 8
 
 
+def test_a_memo_takes_the_place_of_the_one_before_it(lake: Lake) -> None:
+    for content in (b"a long first memo", b"short", b""):
+        lake.put_memo("ledger/looked.json", content)
+        assert lake.read("ledger/looked.json") == content
+    assert lake.create("ledger/looked.json", b"x") is False
+
+
 # --- odd keys ---------------------------------------------------------------------------------------------------------
 
 

@@ -32,7 +32,7 @@ def test_names_that_collide_are_refused(header: bytes) -> None:
         open_csv([header], "x.csv")
 
 
-@pytest.mark.parametrize("name", ["_record", "_offset", "_inexact_id"])
+@pytest.mark.parametrize("name", ["_record", "_offset", "_raw", "_inexact_id"])
 def test_a_name_that_the_reader_adds_itself_is_refused(name: str) -> None:
     with pytest.raises(SourceSchemaError, match=f"got '{name}'\\. Rename it"):
         open_csv([f"id,{name}\n".encode()], "x.csv")

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from jobs.config.table import Table
-from jobs.tables.changes import Arrival
+from jobs.tables.changes import FILE, PLACE, ROW, Arrival
 from jobs.tables.delta import curated_schema
 from jobs.tables.modes import changes
 
@@ -36,9 +37,11 @@ def table_of(mode: str, derived: bool = False, **more: Any) -> Table:
 
 
 def plain(row: Any) -> Row:
-    """A Spark row as a dict with aware times."""
+    """A Spark row as a dict with aware times, without its place."""
     return {
-        name: value.astimezone(UTC) if isinstance(value, datetime) else value for name, value in row.asDict().items()
+        name: value.astimezone(UTC) if isinstance(value, datetime) else value
+        for name, value in row.asDict().items()
+        if name not in PLACE
     }
 
 
@@ -95,9 +98,8 @@ class MemoryTable:
 
     def _current(self) -> DataFrame:
         schema = curated_schema(self.table)
-        return self.spark.createDataFrame(
-            [tuple(row[f.name] for f in schema.fields) for row in self.rows.values()], schema
-        )
+        rows = [tuple(row[f.name] for f in schema.fields) for row in self.rows.values()]
+        return self.spark.createDataFrame(rows, schema).withColumns({FILE: F.lit("file"), ROW: F.lit(0).cast("long")})
 
     def _keys(self, ids: list[int]) -> DataFrame:
         return self.spark.createDataFrame([(each,) for each in ids], "id bigint")

@@ -1,0 +1,1 @@
+DELETE FROM transactions WHERE id = 2;

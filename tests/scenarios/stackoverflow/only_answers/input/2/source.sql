@@ -1,0 +1,1 @@
+INSERT INTO posts (id, title) VALUES (4, 'NaN'), (5, 'NULL');
