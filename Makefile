@@ -31,13 +31,16 @@ demo: $(READY) ## Make five source systems, run them into the warehouse, print a
 	    $(BIN)/tidemark report $$report --as-of 2024-03-02; done
 	@$(BIN)/tidemark status
 
+# Each worker has a Spark session and a Postgres of its own (about 2 GB); most of a small batch is one thread's planning.
+IN_PARALLEL := -n 2 --dist worksteal
+
 .PHONY: test
 test: $(READY) ## Run the unit, scenario and integration tests
-	@$(BIN)/pytest tests/unit tests/scenarios tests/integration -q
+	@$(BIN)/pytest tests/unit tests/scenarios tests/integration -q $(IN_PARALLEL)
 
 .PHONY: test-faults
 test-faults: $(READY) ## Kill runs at every effect and race them; see that nothing is lost or doubled
-	@$(BIN)/pytest tests/faults -q
+	@$(BIN)/pytest tests/faults -q $(IN_PARALLEL)
 
 .PHONY: bench-upsert
 bench-upsert: $(READY) ## Time an upsert into 1, 4 and 16 million rows beside plain Delta MERGE (about 20 minutes)

@@ -71,8 +71,9 @@ class Books:
         self.newest_folder = max([day for day in (self.newest_folder, batch.newest_folder) if day], default=None)
         self.bounds.update(batch.bounds)
         self.rows.update(batch.rows)
-        if batch.touched + batch.removed > 0:
-            self.versions.update({name: {"batch": number, "version": number + 5} for name in batch.rows})
+        for name in batch.rows:
+            if batch.touched + batch.removed > 0 or name not in self.versions:
+                self.versions[name] = {"batch": number, "version": number + 5}
         self.seen.update(batch.inputs)
         self.quarantined += batch.quarantined
         if batch.replays:

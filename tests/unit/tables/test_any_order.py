@@ -114,7 +114,7 @@ def test_soft_deletes_mark_what_is_gone_and_only_a_later_snapshot_takes_a_mark_a
             is_greatest = rank(row) == max(rank(other) for other in batch if other["id"] == row["id"])
             if deleted_at and snapshot and is_greatest:
                 expected[row["id"]] = (row, None)
-            elif is_greatest and (was is None or rank(row) > rank(was)):
+            elif is_greatest and (snapshot or was is None or rank(row) > rank(was)):
                 expected[row["id"]] = (row, deleted_at)
         for key in gone:
             if key in expected and expected[key][1] is None:
