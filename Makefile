@@ -36,14 +36,14 @@ IN_PARALLEL := -n 2 --dist worksteal
 
 .PHONY: test
 test: $(READY) ## Run the unit, scenario and integration tests
-	@$(BIN)/pytest tests/unit tests/scenarios tests/integration -q $(IN_PARALLEL)
+	@$(BIN)/pytest tests/unit tests/scenarios tests/integration -q $(IN_PARALLEL) --durations=15
 
 .PHONY: test-faults
 test-faults: $(READY) ## Kill runs at every effect and race them; see that nothing is lost or doubled
-	@$(BIN)/pytest tests/faults -q $(IN_PARALLEL)
+	@$(BIN)/pytest tests/faults -q $(IN_PARALLEL) --durations=15
 
 .PHONY: bench-upsert
-bench-upsert: $(READY) ## Time an upsert into 1, 4 and 16 million rows beside plain Delta MERGE (about 20 minutes)
+bench-upsert: $(READY) ## Time an upsert into 1, 4 and 16 million rows beside plain Delta MERGE (about half an hour)
 	@$(BIN)/python -m benchmarks.upsert $(ARGS)
 
 .PHONY: check

@@ -4,8 +4,8 @@
     python -m benchmarks.upsert --millions 1 --runs 2    a quick look
 
 The batch: 45,000 updates and 5,000 inserts, its keys spread over the whole table or the newest ones. All three get the same batch as
-Parquet, in one session, interleaved, each on a fresh copy of the table (hard links), the first round unmeasured. What is timed goes
-from the landed batch to the commit. After the last round the three tables must hold the same rows.
+Parquet, in one warm session, in turns, each on a fresh copy of the table (hard links). What is timed goes from the landed batch to the
+commit. After the last round the three tables must hold the same rows.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ from jobs.tables.changes import OP, Arrival
 from jobs.tables.commits import CommitNote, batch_commit
 from jobs.tables.current_rows import rows_with_places
 from jobs.tables.delta import BATCH, curated_schema, landed_schema, prepare_table, tagged
-from jobs.tables.modes import changes
+from jobs.tables.modes import stored_changes
 
 UPDATES, INSERTS = 45_000, 5_000
+WARM_UP = 6
+"""Rounds at the first size that are not measured; at each other size, and for other keys, it is one."""
 APP = "tidemark/bench/customers"
 TABLE = Table.model_validate(
     {
@@ -76,9 +78,9 @@ def customers(ids: DataFrame, generation: int) -> DataFrame:
     )
 
 
-def grow(spark: SparkSession, address: Path, rows: int) -> None:
+def grow(spark: SparkSession, address: Path, rows: int, deletion_vectors: bool) -> None:
     """The table as earlier batches left it: files of a million rows in order of the key, as batch 1."""
-    prepare_table(spark, str(address), curated_schema(TABLE), (*TABLE.identity, BATCH))
+    prepare_table(spark, str(address), curated_schema(TABLE), (*TABLE.identity, BATCH), deletion_vectors)
     grown = customers(spark.range(0, rows, 1, max(2, rows // 1_000_000)), 0).withColumn(BATCH, F.lit(1).cast("long"))
     grown.write.format("delta").mode("append").save(str(address))
 
@@ -95,10 +97,7 @@ def by_tidemark(spark: SparkSession, landed: Path, address: Path) -> None:
     """What `jobs.run` does with an upsert: changes, stored once, counted, applied."""
     arriving = spark.read.schema(landed_schema(TABLE)).parquet(str(landed))
     stored = address.with_name(f"{address.name}.changes")
-    with changes(Arrival(TABLE, arriving, rows_with_places(spark, str(address), TABLE))) as rows:
-        rows.write.parquet(str(stored))
-        schema = rows.schema
-    found = spark.read.schema(schema).parquet(str(stored))
+    found = stored_changes(Arrival(TABLE, arriving, rows_with_places(spark, str(address), TABLE)), str(stored))
     lake = Lake(str(address.parent))
     files = parquet_files(lake, stored.name)
     counts = Counter(op for file in files for (op,) in parquet_columns(lake, file.path, OP))
@@ -129,24 +128,33 @@ WAYS: dict[str, tuple[Way, bool]] = {
 """What is run, and whether its table has deletion vectors."""
 
 
-def measure(spark: SparkSession, place: Path, grown: Path, landed: Path, runs: int) -> dict[str, list[float]]:
-    """Seconds of each way's warm runs. Raises AssertionError if the ways end with different tables."""
+def measure(
+    spark: SparkSession, place: Path, grown: dict[bool, Path], landed: Path, runs: int, warm_up: int
+) -> dict[str, list[float]]:
+    """Seconds of each way's warm runs; `grown`: the table with deletion vectors or not. Raises AssertionError if the ways end with different tables."""
     seconds: dict[str, list[float]] = {name: [] for name in WAYS}
-    for run in range(runs + 1):
+    for run in range(warm_up + runs):
         copies = {name: place / f"copy{number}" for number, name in enumerate(WAYS)}
-        for name, (way, deletion_vectors) in WAYS.items():
-            shutil.copytree(grown, copies[name], copy_function=lambda source, target: Path(target).hardlink_to(source))
-            if deletion_vectors:
-                property_on = "SET TBLPROPERTIES ('delta.enableDeletionVectors' = true)"
-                spark.sql(f"ALTER TABLE delta.`{copies[name]}` {property_on}")
+        for name, (way, deletion_vectors) in in_turn(run):
+            shutil.copytree(
+                grown[deletion_vectors],
+                copies[name],
+                copy_function=lambda source, target: Path(target).hardlink_to(source),
+            )
             begin = time.perf_counter()
             way(spark, landed, copies[name])
             seconds[name].append(time.perf_counter() - begin)
-        if run == runs:
+        if run + 1 == warm_up + runs:
             require_equal(spark, list(copies.values()))
         for copy in place.glob("copy*"):
             shutil.rmtree(copy)
-    return {name: taken[1:] for name, taken in seconds.items()}
+    return {name: taken[warm_up:] for name, taken in seconds.items()}
+
+
+def in_turn(run: int) -> list[tuple[str, tuple[Way, bool]]]:
+    """Another way begins each round: what a way leaves behind (garbage, unwritten pages) burdens the next."""
+    ways, first = list(WAYS.items()), run % len(WAYS)
+    return ways[first:] + ways[:first]
 
 
 def require_equal(spark: SparkSession, tables: list[Path]) -> None:
@@ -162,7 +170,7 @@ def require_equal(spark: SparkSession, tables: list[Path]) -> None:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     options.add_argument("--millions", type=int, nargs="+", default=[1, 4, 16])
-    options.add_argument("--runs", type=int, default=3, help="measured runs of each way, after one that is not")
+    options.add_argument("--runs", type=int, default=5, help="measured runs of each way")
     options.add_argument("--keys", nargs="+", default=["spread", "recent"], choices=["spread", "recent"])
     options.add_argument("--compiler", default="all-tiers", choices=list(COMPILERS))
     options.add_argument("--memory-gb", type=int, default=6)
@@ -171,19 +179,23 @@ def main() -> None:
     place = Path(tempfile.mkdtemp(prefix="bench-upsert-"))
     try:
         spark = spark_session.start_spark("bench-upsert", 2, chosen.memory_gb, place / "spark")
+        warm_up = WARM_UP
         print(f"{'keys':7} {'rows':>11}  " + "  ".join(f"{name:>23}" for name in WAYS))
         for millions in chosen.millions:
             rows = millions * 1_000_000
-            grown = place / f"grown{millions}"
-            grow(spark, grown, rows)
+            grown = {vectors: place / f"grown-{millions}-{vectors}" for vectors in (False, True)}
+            for vectors, address in grown.items():
+                grow(spark, address, rows, vectors)
             for keys in chosen.keys:
                 landed = place / f"landed-{millions}-{keys}"
                 land(spark, landed, rows, keys == "recent")
-                medians = {name: median(t) for name, t in measure(spark, place, grown, landed, chosen.runs).items()}
+                taken = measure(spark, place, grown, landed, chosen.runs, warm_up)
+                medians, warm_up = {name: median(seconds) for name, seconds in taken.items()}, 1
                 own = medians["tidemark"]
-                shown = (f"{taken:9.2f} s ({own / taken:8.2f}×)" for taken in medians.values())
+                shown = (f"{seconds:9.2f} s ({own / seconds:8.2f}×)" for seconds in medians.values())
                 print(f"{keys:7} {rows:11,}  " + "  ".join(f"{each:>23}" for each in shown), flush=True)
-            shutil.rmtree(grown)
+            for address in grown.values():
+                shutil.rmtree(address)
         spark.stop()
     finally:
         shutil.rmtree(place, ignore_errors=True)

@@ -33,7 +33,7 @@ from jobs.tables.commits import (
     require_not_ahead,
 )
 from jobs.tables.delta import curated_schema, has_deletion_vectors, prepare_table, tagged
-from jobs.tables.modes import changes
+from jobs.tables.modes import stored_changes
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,8 @@ def write_table(
         if table.load.mode == "replace":
             replace.write(_numbered(rows.select(*table.columns), plan.number), address, table.key)
             return
-        changed = _stored(context, plan, manifest, name, _arrival(context, plan, manifest, checked, name, rows))
+        folder = context.lake.uri(changes_folder(plan, manifest.attempt, name))
+        changed = stored_changes(_arrival(context, plan, manifest, checked, name, rows), folder)
         apply(changed, address, table, plan.number, _stored_counts(context, plan, manifest, name))
 
     commit = _commit_once(context, plan, manifest, target, commit_rows)
@@ -137,14 +138,6 @@ def _arrival(
         observed_at=manifest.snapshot_at,
         affected=landed_keys(context, manifest, name) if plan.inputs else None,
     )
-
-
-def _stored(context: RunContext, plan: Plan, manifest: Manifest, name: str, arrival: Arrival) -> DataFrame:
-    """The changes, computed once: a MERGE reads its source more than once."""
-    folder = context.lake.uri(changes_folder(plan, manifest.attempt, name))
-    with changes(arrival) as rows:
-        rows.write.mode("overwrite").parquet(folder)
-        return context.spark().read.schema(rows.schema).parquet(folder)
 
 
 def _written(

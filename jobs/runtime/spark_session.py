@@ -103,7 +103,8 @@ def _settings(app: str, cores: int, memory_gb: int, scratch: Path, temporary: Pa
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",  # not INT96: exact statistics, read by all
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.databricks.delta.snapshotPartitions": "2",  # 50 by default: seconds on every statement
+        "spark.sql.inMemoryColumnarStorage.compressed": "false",  # what is held is read once more: not worth a tenth of the CPU
+        "spark.databricks.delta.snapshotPartitions": "1",  # 50 by default: seconds on every statement
     }
 
 

@@ -32,16 +32,19 @@ def rows_with_keys(current: DataFrame, keys: DataFrame, columns: list[str]) -> D
     return current.where(within).select(*columns).join(wanted, on=keys.columns, how="left_semi")
 
 
-def rows_read_again(current: DataFrame, again: DataFrame, columns: list[str]) -> DataFrame:
-    """The rows of `current` whose key is among those of `again` (its columns: the key, then `_batch` as the table has it).
+def with_content(rows: DataFrame, again: DataFrame, current: DataFrame, on: list[str], content: Column) -> DataFrame:
+    """`rows` with what the table holds for those of them that are read again, as `content` (named by its alias); NULL for the others.
 
-    What a batch reads again was read before, most often by the batch before: `_batch` leads to the few files that hold it.
+    `again`: their key, then `_batch` as the table has it. What a batch reads again was read before, most often by the batch before:
+    `_batch` leads to the few files that hold it. Most batches read nothing again, and need not look for it. `on`: columns of both.
     """
     span = again.agg(F.min(BATCH).alias("first"), F.max(BATCH).alias("last")).first()
     if span is None or span["first"] is None:
-        return current.select(*columns).limit(0)
+        [field] = current.select(content).schema.fields
+        return rows.withColumn(field.name, F.lit(None).cast(field.dataType))
     batches = F.col(BATCH).between(F.lit(span["first"]), F.lit(span["last"]))
-    return rows_with_keys(current.where(batches), again.drop(BATCH), columns)
+    found = rows_with_keys(current.where(batches), again.drop(BATCH), current.columns)
+    return rows.join(found.select(*on, content), on=on, how="left")
 
 
 def key_range(keys: DataFrame, of: str = "") -> tuple[int, Column]:

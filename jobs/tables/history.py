@@ -28,7 +28,7 @@ from jobs.tables.changes import (
     ranking,
     values,
 )
-from jobs.tables.current_rows import rows_read_again, rows_with_keys
+from jobs.tables.current_rows import rows_with_keys, with_content
 from jobs.tables.delta import BATCH
 from jobs.tables.recompute import affected_keys
 
@@ -54,9 +54,8 @@ def _of_feed(arrival: Arrival, stack: ExitStack) -> DataFrame:
     columns = [*identity, "valid_to", BATCH, *PLACE]
     kept = held(stack, rows_with_keys(arrival.current, keys, columns))
     again = kept.join(arriving.select(*identity), on=identity, how="left_semi").select(*table.key, BATCH)
-    contents = rows_read_again(arrival.current, again, [*identity, *rest])
-    contents = contents.select(*identity, values(table, rest).alias(_KEPT_CONTENT))
-    facts = arriving.join(_with_deletion(table, kept), on=identity, how="full").join(contents, on=identity, how="left")
+    facts = arriving.join(_with_deletion(table, kept), on=identity, how="full")
+    facts = with_content(facts, again, arrival.current, identity, values(table, rest).alias(_KEPT_CONTENT))
     facts = facts.join(gone.distinct().withColumn("_gone", F.lit(True)), on=list(table.key), how="left")
     facts = facts.withColumn(_END, _end(table, _deletions(table, arrival.observed_at)))
     op = (

@@ -30,7 +30,7 @@ from jobs.tables.changes import (
     ranking,
     values,
 )
-from jobs.tables.current_rows import rows_read_again, rows_with_keys
+from jobs.tables.current_rows import rows_with_keys, with_content
 from jobs.tables.delta import BATCH
 
 _THERE, _KEPT, _KEPT_CONTENT = "_there", "_kept", "_kept_content"
@@ -51,8 +51,9 @@ def _of_feed(arrival: Arrival, stack: ExitStack) -> DataFrame:
     newest = greatest(table, rows, table.key, (_THERE, *ranking(table)))
     columns = [*order_columns(table), *([DELETED_AT] if is_soft else []), BATCH, *PLACE]
     kept = rows_with_keys(arrival.current, rows.select(*table.key), [*table.key, *columns])
-    kept = held(stack, kept.select(*table.key, F.struct(*columns).alias(_KEPT)))
-    pairs = _with_content_of_ties(arrival, newest.join(kept, on=list(table.key), how="left"))
+    kept = kept.select(*table.key, F.struct(*columns).alias(_KEPT))
+    pairs = held(stack, newest.join(kept, on=list(table.key), how="left"))
+    pairs = _with_content_of_ties(arrival, pairs)
     known, there = F.col(_KEPT).isNotNull(), F.col(_THERE)
     deleted_at = F.col(f"{_KEPT}.{DELETED_AT}") if is_soft else F.lit(None).cast("timestamp")
     observed = F.lit(arrival.observed_at).cast("timestamp")
@@ -84,10 +85,7 @@ def _with_content_of_ties(arrival: Arrival, pairs: DataFrame) -> DataFrame:
     table, order, content = arrival.table, order_columns(arrival.table), content_columns(arrival.table)
     is_tie = F.col(_KEPT).isNotNull() & values(table, order).eqNullSafe(values(table, order, _KEPT))
     again = pairs.where(F.col(_THERE) & is_tie).select(*table.key, F.col(f"{_KEPT}.{BATCH}"))
-    tied = rows_read_again(arrival.current, again, [*table.key, *content])
-    return pairs.join(
-        tied.select(*table.key, values(table, content).alias(_KEPT_CONTENT)), on=list(table.key), how="left"
-    )
+    return with_content(pairs, again, arrival.current, list(table.key), values(table, content).alias(_KEPT_CONTENT))
 
 
 def _is_newer(table: Table, is_observed: bool) -> Column:

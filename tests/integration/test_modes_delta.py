@@ -16,7 +16,7 @@ from jobs.tables.changes import OP, Arrival
 from jobs.tables.commits import BatchCommit, CommitNote, batch_commit
 from jobs.tables.current_rows import rows_with_places
 from jobs.tables.delta import BATCH, curated_schema, has_deletion_vectors, prepare_table, tagged
-from jobs.tables.modes import changes
+from jobs.tables.modes import stored_changes
 from tests.delta_rows import delta_rows
 from tests.unit.tables.memory_table import Row, day, table_of
 
@@ -40,10 +40,7 @@ class DeltaLake:
         gone = None if deleted is None else self.spark.createDataFrame([(each,) for each in deleted], "id bigint")
         current = rows_with_places(self.spark, self.address, self.table)
         folder = str(self.place / f"changes{self.batch}")
-        with changes(Arrival(self.table, rows, current, gone, at)) as found:
-            found.coalesce(1).write.parquet(folder)
-            schema = found.schema
-        stored = self.spark.read.schema(schema).parquet(folder)
+        stored = stored_changes(Arrival(self.table, rows, current, gone, at), folder)
         counts = {row[OP]: row["count"] for row in stored.groupBy(OP).count().collect()}
         with tagged(self.spark, APP, CommitNote(batch=self.batch, attempt="a", contract_digest="d")):
             apply(stored, self.address, self.table, self.batch, counts)

@@ -103,6 +103,7 @@ class ScenarioSystem:
             "tables": lambda names: {name: self._rows(name) for name in names},
             "quarantine": lambda _: list(self._rejects()),
             "reports": lambda names: {name: self._report(name, as_of) for name in names},
+            "not_in_ledger": lambda texts: [text for text in texts if text not in self._ledger()],
         }
         return {key: looks[key](value) for key, value in {"exit": 0, **wanted}.items()}
 
@@ -139,6 +140,11 @@ class ScenarioSystem:
 
     def _sorted(self, rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
         return sorted((self._plain(row) for row in rows), key=repr)
+
+    def _ledger(self) -> str:
+        """All that the stages tell one another."""
+        files = (self.lake / "ledger" / self.pipeline).rglob("*")
+        return "\n".join(file.read_text() for file in files if file.is_file())
 
     def _rejects(self) -> Iterator[list[Any]]:
         for log in sorted((self.lake / "quarantine" / self.pipeline).glob("*/_delta_log")):

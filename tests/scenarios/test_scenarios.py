@@ -14,7 +14,8 @@ crash had come before they were written. The other keys say what must be true af
 - `exit` (code), `message` (part of an error), `batches` (the statuses of this run's batches in order, derived tables included),
   `written` (table → how many of its rows are last written by these batches), `ignored` (the kinds of events that were, and how many);
 - `tables`: name → all rows without `_batch`, in any order, which curated and warehouse must both hold;
-- `quarantine`: all of [table, record, reason, …], by batch and record; `reports`: name → rows.
+- `quarantine`: all of [table, record, reason, …], by batch and record; `reports`: name → rows;
+- `not_in_ledger`: texts that no file of the ledger holds.
 
 Decimals and floats are written as text ('12.50'), so that 1 is not 1.0. A time of the clock of this run, such as `now()` in
 `source.sql` leaves, is written `now`.
