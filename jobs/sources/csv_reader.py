@@ -17,20 +17,14 @@ from pyarrow import csv as arrow_csv
 
 from jobs.batches import OFFSET, RECORD
 from jobs.errors import BalanceError, BatchRefusedError, SourceSchemaError
-from jobs.sources.csv_bytes import PlainBytes
 from jobs.sources.csv_header import header_names
 from jobs.sources.csv_records import Records, split, without_line_end
-from jobs.sources.records import Piece, Unreadable
+from jobs.sources.plain_bytes import BOM, RECORD_BYTES, PlainBytes
+from jobs.sources.records import Piece, Unreadable, raw_text
 
 PIECE_BYTES = 16 << 20
-RECORD_BYTES = 128 << 20
-"""The longest record: an open quote near the beginning of a large file must not take all memory."""
-RAW_BYTES = 1 << 20
-"""How much of an unreadable record is kept."""
-
 _HEADER_BYTES = 1 << 16
-_BOM = b"\xef\xbb\xbf"
-_WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_ENDLESS = "A quote there is never closed, or lines end in neither LF nor CRLF."
 
 
 @dataclass(frozen=True)
@@ -76,15 +70,10 @@ def _first_record(content: PlainBytes, object_key: str, size: int, record_bytes:
     size = max(size, 4)  # enough for any byte order mark
     data = content.read(size)
     is_last = len(data) < size
-    if data.startswith(_WIDE_BOMS) or b"\0" in data[:4]:
-        raise BatchRefusedError(
-            f"Reading {object_key}: expected UTF-8, got UTF-16 (its first bytes are {data[:4]!r}). "
-            "Deliver the file as UTF-8."
-        )
-    data = data.removeprefix(_BOM)
+    data = data.removeprefix(BOM)
     found = split(data, is_last=is_last, keep_empty_lines=False)
     while not found.starts.size and not is_last:
-        _refuse_endless_record(data, 0, content.position - len(data), object_key, record_bytes)
+        content.require_end(data, "the header", record_bytes, _ENDLESS)
         size = max(size, len(data))
         more = content.read(size)
         is_last = len(more) < size
@@ -124,7 +113,7 @@ def _pieces(
         rest = data[found.end :]
         if is_last and rest:
             raise _open_quote(number, offset + found.end, object_key)
-        _refuse_endless_record(rest, number, offset + found.end, object_key, record_bytes)
+        content.require_end(rest, f"record {number}", record_bytes, _ENDLESS)
 
 
 def _open_quote(number: int, offset: int, object_key: str) -> BatchRefusedError:
@@ -133,16 +122,6 @@ def _open_quote(number: int, offset: int, object_key: str) -> BatchRefusedError:
         f"Reading {object_key}: expected every quoted field to be closed, got an open one at the end of the file, "
         f"in {where} at byte {offset}. The file looks truncated, or a quote there is missing: deliver it again."
     )
-
-
-def _refuse_endless_record(rest: bytes, number: int, offset: int, object_key: str, record_bytes: int) -> None:
-    if len(rest) > record_bytes:
-        where = f"record {number}" if number else "the header"
-        raise BatchRefusedError(
-            f"Reading {object_key}: expected records of at most {record_bytes} bytes, got no end of {where} "
-            f"at byte {offset}. A quote there is never closed, or lines end in neither LF nor CRLF. "
-            "Correct the file and deliver it again."
-        )
 
 
 def _piece(data: bytes, found: Records, header: tuple[str, ...], number: int, offset: int, object_key: str) -> Piece:
@@ -161,7 +140,12 @@ def _piece(data: bytes, found: Records, header: tuple[str, ...], number: int, of
             "disagree, which is an error of Tidemark."
         )
     unreadable = tuple(
-        Unreadable(number + index, offset + int(found.starts[index]), _raw(data, found, index), reasons[index])
+        Unreadable(
+            number + index,
+            offset + int(found.starts[index]),
+            raw_text(without_line_end(data[found.starts[index] : found.stops[index]])),
+            reasons[index],
+        )
         for index in sorted(reasons)
     )
     fields = fields.append_column(RECORD, pa.array(number + np.flatnonzero(readable)))
@@ -229,11 +213,3 @@ def _is_utf8(data: bytes) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
-
-
-def _raw(data: bytes, found: Records, index: int) -> str:
-    """The record as delivered, bytes that are not UTF-8 as \\xNN."""
-    record = without_line_end(data[found.starts[index] : found.stops[index]])
-    raw = record[:RAW_BYTES].decode(errors="backslashreplace")
-    left_out = len(record) - RAW_BYTES
-    return f"{raw} […{left_out} more bytes in the object]" if left_out > 0 else raw

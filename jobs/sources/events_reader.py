@@ -12,20 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from jobs.errors import BalanceError, BatchRefusedError
-from jobs.sources.csv_bytes import PlainBytes
+from jobs.errors import BalanceError
 from jobs.sources.events_records import Record, Splitter
 from jobs.sources.events_routing import EventTable, Routing
-from jobs.sources.records import Piece, Unreadable
+from jobs.sources.plain_bytes import BOM, RECORD_BYTES, PlainBytes
+from jobs.sources.records import Piece, Unreadable, raw_text
 
 PIECE_BYTES = 16 << 20
-RECORD_BYTES = 128 << 20
-"""The longest record: an open bracket near the beginning of a large object must not take all memory."""
-RAW_BYTES = 1 << 20
-"""How much of an unreadable record is kept."""
-
-_BOM = b"\xef\xbb\xbf"
-_WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_ENDLESS = "A bracket or quote there is never closed."
 
 
 @dataclass(frozen=True)
@@ -77,8 +71,7 @@ def read_events(
         is_last = len(more) < size
         data = rest + more
         if content.position == len(data):
-            _refuse_utf_16(data, object_key)
-            data = data.removeprefix(_BOM)
+            data = data.removeprefix(BOM)
         offset = content.position - len(data)
         piece = _piece(splitter.split(data, is_last=is_last), routing, number, offset)
         number += piece.records
@@ -86,7 +79,7 @@ def read_events(
         if piece.records:
             yield piece
         rest = data[splitter.end :]
-        _refuse_endless_record(rest, number, content.position - len(rest), object_key, record_bytes)
+        content.require_end(rest, f"record {number}", record_bytes, _ENDLESS)
 
 
 def _piece(records: Iterator[Record], routing: Routing, number: int, offset: int) -> EventPiece:
@@ -96,7 +89,7 @@ def _piece(records: Iterator[Record], routing: Routing, number: int, offset: int
     for number, (start, raw, content) in enumerate(records, first):
         place = offset + start
         if isinstance(content, str):
-            unreadable.append(Unreadable(number, place, _shown(raw), content))
+            unreadable.append(Unreadable(number, place, raw_text(raw), content))
             continue
         kind = routing.kind_of(content, raw)
         table = routing.table_of(kind)
@@ -116,29 +109,6 @@ def _check_balance(piece: EventPiece, got: int, expected: int, object_key: str) 
             f"Reading {object_key}: expected {expected} records up to here, got {got} in tables, unmatched and "
             f"unreadable ({piece.records} of them in the last piece). Keep the object: this is an error of Tidemark."
         )
-
-
-def _refuse_utf_16(data: bytes, object_key: str) -> None:
-    if data.startswith(_WIDE_BOMS) or b"\0" in data[:4]:
-        raise BatchRefusedError(
-            f"Reading {object_key}: expected UTF-8, got UTF-16 (its first bytes are {data[:4]!r}). "
-            "Deliver the object as UTF-8."
-        )
-
-
-def _refuse_endless_record(rest: bytes, number: int, offset: int, object_key: str, record_bytes: int) -> None:
-    if len(rest) > record_bytes:
-        raise BatchRefusedError(
-            f"Reading {object_key}: expected records of at most {record_bytes} bytes, got no end of record {number} "
-            f"at byte {offset}. A bracket or quote there is never closed. Correct the object and deliver it again."
-        )
-
-
-def _shown(raw: bytes) -> str:
-    """The record as delivered, bytes that are not UTF-8 as \\xNN."""
-    shown = raw[:RAW_BYTES].decode(errors="backslashreplace")
-    left_out = len(raw) - RAW_BYTES
-    return f"{shown} […{left_out} more bytes in the object]" if left_out > 0 else shown
 
 
 __all__ = ["EventPiece", "EventTable", "Unmatched", "read_events"]

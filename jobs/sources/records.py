@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+_RAW_BYTES = 1 << 20
+
 
 @dataclass(frozen=True)
 class Unreadable:
@@ -29,3 +31,10 @@ class Piece:
     fields: pa.Table
     records: int
     unreadable: tuple[Unreadable, ...] = field(default=())
+
+
+def raw_text(record: bytes) -> str:
+    """An unreadable record as delivered, bytes that are not UTF-8 as \\xNN; of a very long one the beginning."""
+    shown = record[:_RAW_BYTES].decode(errors="backslashreplace")
+    left_out = len(record) - _RAW_BYTES
+    return f"{shown} […{left_out} more bytes in the object]" if left_out > 0 else shown
