@@ -14,7 +14,6 @@ import argparse
 import shutil
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -25,14 +24,13 @@ from pyspark.sql import functions as F
 
 from jobs.config.table import Table
 from jobs.runtime import spark_session
-from jobs.runtime.parquet import parquet_columns, parquet_files
 from jobs.runtime.storage import Lake
 from jobs.tables.apply import applied, apply
-from jobs.tables.changes import OP, Arrival
+from jobs.tables.changes import Arrival
 from jobs.tables.commits import CommitNote, batch_commit
 from jobs.tables.current_rows import rows_with_places
 from jobs.tables.delta import BATCH, curated_schema, landed_schema, prepare_table, tagged
-from jobs.tables.modes import stored_changes
+from jobs.tables.modes import stored_changes, stored_counts
 
 UPDATES, INSERTS = 45_000, 5_000
 WARM_UP = 6
@@ -96,11 +94,9 @@ def land(spark: SparkSession, folder: Path, rows: int, are_recent: bool) -> None
 def by_tidemark(spark: SparkSession, landed: Path, address: Path) -> None:
     """What `jobs.run` does with an upsert: changes, stored once, counted, applied."""
     arriving = spark.read.schema(landed_schema(TABLE)).parquet(str(landed))
-    stored = address.with_name(f"{address.name}.changes")
-    found = stored_changes(Arrival(TABLE, arriving, rows_with_places(spark, str(address), TABLE)), str(stored))
-    lake = Lake(str(address.parent))
-    files = parquet_files(lake, stored.name)
-    counts = Counter(op for file in files for (op,) in parquet_columns(lake, file.path, OP))
+    lake, folder = Lake(str(address.parent)), f"{address.name}.changes"
+    found = stored_changes(Arrival(TABLE, arriving, rows_with_places(spark, str(address), TABLE)), lake, folder)
+    counts = stored_counts(lake, folder)
     with tagged(spark, APP, CommitNote(batch=2, attempt="a", contract_digest="d")):
         apply(found, str(address), TABLE, 2, counts)
     commit = batch_commit(lake, address.name, APP, 2)

@@ -109,6 +109,9 @@ def report(
         Path | None,
         typer.Option("--html", dir_okay=False, help="Also write a page with a chart, one file that needs no other."),
     ] = None,
+    rows: Annotated[
+        int, typer.Option(min=0, help="How many rows to print; 0 for all, as --html and --json have.")
+    ] = 40,
     as_json: Json = False,
 ) -> None:
     """Print a report from the warehouse."""
@@ -124,7 +127,12 @@ def report(
         from jobs.report_page import write_report_page
 
         write_report_page(html, name, sql, table, moment)
-    show(as_json, printing.report_document(name, table), lambda console: printing.print_report(console, name, table))
+    most = rows or len(table.rows)
+    show(
+        as_json,
+        printing.report_document(name, table),
+        lambda console: printing.print_report(console, name, table, most),
+    )
     if html:
         print(f"page: {html.resolve()}", file=sys.stderr if as_json else sys.stdout)
 

@@ -184,7 +184,7 @@ def print_status(console: Console, tables: Sequence[TableStatus]) -> None:
         )
         for table in tables
     ]
-    heads = ("table", "batches", "void", "rows", "rejected", "published", "open", "run (UTC)", "lag")
+    heads = ("table", "batches", "void", "rows", "feed's rejects", "published", "open", "run (UTC)", "lag")
     print_table(console, heads, rows)
 
 
@@ -221,9 +221,11 @@ def report_document(name: str, table: Report) -> dict[str, Any]:
     return {"report": name, "columns": list(table.columns), "rows": [list(row) for row in table.rows]}
 
 
-def print_report(console: Console, name: str, table: Report) -> None:
+def print_report(console: Console, name: str, table: Report, most: int) -> None:
     console.print(f"[bold]{name}[/]")
-    print_table(console, table.columns, table.rows)
+    print_table(console, table.columns, table.rows[:most])
+    if len(table.rows) > most:
+        console.print(f"{len(table.rows)} rows, of which {most} are shown: --rows 0 prints all")
 
 
 def sample_document(made: SampleReport) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,10 +16,9 @@ from jobs.run.context import RunContext
 from jobs.run.landed import accepted_rows, curated_rows, deleted_keys, landed_keys, quarantined_rows
 from jobs.run.places import changes_folder
 from jobs.run.rejected import replayed_records
-from jobs.runtime.parquet import parquet_columns, parquet_files
 from jobs.tables import quarantine, replace
 from jobs.tables.apply import Applied, applied, apply
-from jobs.tables.changes import CLOSE, DELETE, INSERT, MARK, OP, UPDATE, Arrival
+from jobs.tables.changes import CLOSE, DELETE, INSERT, MARK, UPDATE, Arrival
 from jobs.tables.commits import (
     BatchCommit,
     CommitNote,
@@ -33,7 +31,7 @@ from jobs.tables.commits import (
     require_not_ahead,
 )
 from jobs.tables.delta import curated_schema, has_deletion_vectors, prepare_table, tagged
-from jobs.tables.modes import stored_changes
+from jobs.tables.modes import stored_changes, stored_counts
 
 
 @dataclass(frozen=True)
@@ -118,9 +116,9 @@ def write_table(
         if table.load.mode == "replace":
             replace.write(_numbered(rows.select(*table.columns), plan.number), address, table.key)
             return
-        folder = context.lake.uri(changes_folder(plan, manifest.attempt, name))
-        changed = stored_changes(_arrival(context, plan, manifest, checked, name, rows), folder)
-        apply(changed, address, table, plan.number, _stored_counts(context, plan, manifest, name))
+        folder = changes_folder(plan, manifest.attempt, name)
+        changed = stored_changes(_arrival(context, plan, manifest, checked, name, rows), context.lake, folder)
+        apply(changed, address, table, plan.number, stored_counts(context.lake, folder))
 
     commit = _commit_once(context, plan, manifest, target, commit_rows)
     return _written(context, plan, manifest, checked, state, name, commit)
@@ -153,7 +151,8 @@ def _written(
     found, counts, mode = applied(commit), checked.tables[name], manifest.contract[name].load.mode
     written, before = found.inserted, 0
     if mode != "replace":
-        stored, before = _stored_counts(context, plan, manifest, name), state.rows.get(name, 0)
+        stored = stored_counts(context.lake, changes_folder(plan, manifest.attempt, name))
+        before = state.rows.get(name, 0)
         stored_rows = Applied(stored[INSERT], stored[UPDATE] + stored[CLOSE] + stored[MARK], stored[DELETE])
         _require_equal(
             plan, curated_path(plan.pipeline, name), "as many changed rows as were stored", stored_rows, found
@@ -177,11 +176,6 @@ def _written(
         touched=found.inserted + found.updated,
         removed=found.deleted,
     )
-
-
-def _stored_counts(context: RunContext, plan: Plan, manifest: Manifest, name: str) -> Counter[str]:
-    files = parquet_files(context.lake, changes_folder(plan, manifest.attempt, name))
-    return Counter(op for file in files for (op,) in parquet_columns(context.lake, file.path, OP))
 
 
 def _require_equal(plan: Plan, path: str, what: str, expected: object, got: object) -> None:

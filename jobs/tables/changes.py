@@ -1,8 +1,8 @@
 """What a batch changes in a curated table: a frame of changes, and what the load modes share in finding them.
 
-A change has the curated columns but `_batch`, `_op`, and the place of the row that it changes. Only rows that really change are among
-the changes, at most one for each of the table's identities. `insert` and `update` rows are whole; `close` and `mark` rows hold the
-identity and the columns that the mode adds, `delete` rows the identity; the rest of them is NULL.
+A change has the curated columns, `_op`, and the place of the row that it changes. Only rows that really change are among the changes, at
+most one for each of the table's identities. `insert` and `update` rows are whole; `close` and `mark` rows hold the identity and the
+columns that the mode adds, `delete` rows the identity; the rest of them is NULL. `_batch` is the one that wrote the row last, or NULL.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from pyspark.sql.types import LongType, StringType, StructField
 
 from jobs.config.column import AS_OF
 from jobs.config.table import Table
-from jobs.tables.delta import BATCH, curated_schema
+from jobs.tables.delta import curated_schema
 
 OP = "_op"
 INSERT, UPDATE, CLOSE, MARK, DELETE = "insert", "update", "close", "mark", "delete"
 """A new row · new content of a row · another end of a version, because of its neighbour or a deletion · `_deleted_at` of a row that is
 gone · the end of a row."""
-
+TIE = "tie"
+"""No change yet: an arriving row of the same order as the table's, whose contents are still to be compared."""
 
 FILE, ROW = "_file", "_row"
 """Where a row of the table stands: the address of its data file, and its number there from 0. NULL for an insert."""
@@ -60,7 +61,7 @@ def held(stack: ExitStack, rows: DataFrame) -> DataFrame:
 def change_rows(table: Table, rows: DataFrame) -> DataFrame:
     """The rows that have an `_op`, with the columns of changes; those that `rows` lacks are NULL."""
     places = [StructField(FILE, StringType()), StructField(ROW, LongType())]
-    fields = [*(field for field in curated_schema(table).fields if field.name != BATCH), *places]
+    fields = [*curated_schema(table).fields, *places]
     selected = [
         F.col(f"`{field.name}`") if field.name in rows.columns else F.lit(None).cast(field.dataType).alias(field.name)
         for field in fields

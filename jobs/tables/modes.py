@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
+from jobs.runtime.parquet import parquet_columns, parquet_files
+from jobs.runtime.storage import Lake
 from jobs.tables import append, history, insert, recompute, upsert
-from jobs.tables.changes import Arrival
+from jobs.tables.changes import OP, TIE, Arrival
 
 _CHANGES: dict[str, Callable[[Arrival, ExitStack], DataFrame]] = {
     "append": append.changes,
@@ -19,17 +23,29 @@ _CHANGES: dict[str, Callable[[Arrival, ExitStack], DataFrame]] = {
 }
 
 
-@contextmanager
-def changes(arrival: Arrival) -> Iterator[DataFrame]:
-    """What the batch changes in the table, by its load mode (columns: see `jobs.tables.changes`). To be written within the context:
-    afterwards nothing that was read for it is kept."""
+def stored_changes(arrival: Arrival, lake: Lake, folder: str) -> DataFrame:
+    """What the batch changes in the table, by its load mode (columns: see `jobs.tables.changes`), found once and stored: changes are read
+    more than once, and counted without Spark. Most batches have no ties; where there are some, what comes of them is stored beside them."""
+    address = lake.uri(folder)
     with ExitStack() as stack:
-        yield _CHANGES[arrival.table.load.mode](arrival, stack)
+        found = _CHANGES[arrival.table.load.mode](arrival, stack)
+        _store(found, address, "overwrite")
+    if stored_counts(lake, folder)[TIE]:
+        ties = _stored(found, address).where(F.col(OP) == TIE)
+        _store(upsert.settled(arrival, ties), address, "append")
+    return _stored(found, address).where(F.col(OP) != TIE)
 
 
-def stored_changes(arrival: Arrival, address: str) -> DataFrame:
-    """The batch's changes, found once and stored at `address`: they are read more than once, and counted without Spark."""
-    with changes(arrival) as rows:
-        # Keys and texts differ from row to row: looking for repeated values took a quarter of the executors' time, and found none.
-        rows.write.mode("overwrite").option("parquet.enable.dictionary", "false").parquet(address)
-        return rows.sparkSession.read.schema(rows.schema).parquet(address)
+def stored_counts(lake: Lake, folder: str) -> Counter[str]:
+    """How many changes are stored, by `_op`."""
+    files = parquet_files(lake, folder)
+    return Counter(op for file in files for (op,) in parquet_columns(lake, file.path, OP))
+
+
+def _store(rows: DataFrame, address: str, mode: str) -> None:
+    # Keys and texts differ from row to row: looking for repeated values took a quarter of the executors' time, and found none.
+    rows.write.mode(mode).option("parquet.enable.dictionary", "false").parquet(address)
+
+
+def _stored(like: DataFrame, address: str) -> DataFrame:
+    return like.sparkSession.read.schema(like.schema).parquet(address)

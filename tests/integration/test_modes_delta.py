@@ -39,12 +39,12 @@ class DeltaLake:
         rows = self.spark.createDataFrame([tuple(row[name] for name in names) for row in arriving], ddl).coalesce(1)
         gone = None if deleted is None else self.spark.createDataFrame([(each,) for each in deleted], "id bigint")
         current = rows_with_places(self.spark, self.address, self.table)
-        folder = str(self.place / f"changes{self.batch}")
-        stored = stored_changes(Arrival(self.table, rows, current, gone, at), folder)
+        lake, folder = Lake(str(self.place)), f"changes{self.batch}"
+        stored = stored_changes(Arrival(self.table, rows, current, gone, at), lake, folder)
         counts = {row[OP]: row["count"] for row in stored.groupBy(OP).count().collect()}
         with tagged(self.spark, APP, CommitNote(batch=self.batch, attempt="a", contract_digest="d")):
             apply(stored, self.address, self.table, self.batch, counts)
-        commit = batch_commit(Lake(str(self.place)), "users", APP, self.batch)
+        commit = batch_commit(lake, "users", APP, self.batch)
         assert commit is not None
         return commit
 

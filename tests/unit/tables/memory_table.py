@@ -9,9 +9,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.config.table import Table
+from jobs.runtime.storage import Lake
 from jobs.tables.changes import FILE, PLACE, ROW, Arrival
 from jobs.tables.delta import curated_schema
-from jobs.tables.modes import changes
+from jobs.tables.modes import stored_changes
 
 Row = dict[str, Any]
 WHOLE, PARTIAL = ("insert", "update"), ("close", "mark")
@@ -46,10 +47,10 @@ def plain(row: Any) -> Row:
 
 
 class MemoryTable:
-    """The table after every batch that `take` was given; `rows` by identity."""
+    """The table after every batch that `take` was given; `rows` by identity. Its changes go through a lake."""
 
-    def __init__(self, spark: SparkSession, table: Table) -> None:
-        self.spark, self.table, self.batch = spark, table, 0
+    def __init__(self, spark: SparkSession, lake: Lake, table: Table) -> None:
+        self.spark, self.lake, self.table, self.batch = spark, lake, table, 0
         self.rows: dict[tuple[Any, ...], Row] = {}
 
     def take(self, arriving: list[Row], deleted: list[int] | None = None, **arrival: Any) -> list[Row]:
@@ -58,8 +59,8 @@ class MemoryTable:
         affected = arrival.pop("affected", None)
         frames = {"deleted": deleted, "affected": affected}
         keys = {name: self._keys(ids) for name, ids in frames.items() if ids is not None}
-        with changes(Arrival(self.table, self._arriving(arriving), self._current(), **keys, **arrival)) as rows:
-            found = [plain(row) for row in rows.collect()]
+        arrived = Arrival(self.table, self._arriving(arriving), self._current(), **keys, **arrival)
+        found = [plain(row) for row in stored_changes(arrived, self.lake, "changes").collect()]
         before = dict(self.rows)
         for row in found:
             self._apply(row)

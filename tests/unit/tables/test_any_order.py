@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.runtime.storage import Lake
 from tests.unit.tables.memory_table import MemoryTable, Row, day, table_of
 
 NAMES, SCORES = (None, "", "a", "B", "é"), (None, -0.0, 0.0, 1.5, float("nan"))
@@ -60,10 +61,10 @@ def versions_of(rows: list[Row]) -> dict[int, list[Row]]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_upsert_ends_with_the_greatest_row_of_each_key(spark: SparkSession, seed: int) -> None:
+def test_upsert_ends_with_the_greatest_row_of_each_key(spark: SparkSession, lake: Lake, seed: int) -> None:
     chance = random.Random(seed)
     rows = random_rows(chance)
-    table = MemoryTable(spark, table_of("upsert"))
+    table = MemoryTable(spark, lake, table_of("upsert"))
     for batch in in_batches(chance, rows):
         table.take(batch)
     assert {row["id"]: content(row) for row in table.rows.values()} == {
@@ -72,10 +73,10 @@ def test_upsert_ends_with_the_greatest_row_of_each_key(spark: SparkSession, seed
 
 
 @pytest.mark.parametrize("seed", [3, 4])
-def test_history_ends_with_one_version_per_time_and_no_gap(spark: SparkSession, seed: int) -> None:
+def test_history_ends_with_one_version_per_time_and_no_gap(spark: SparkSession, lake: Lake, seed: int) -> None:
     chance = random.Random(seed)
     rows = random_rows(chance)
-    table = MemoryTable(spark, table_of("history"))
+    table = MemoryTable(spark, lake, table_of("history"))
     for batch in in_batches(chance, rows):
         table.take(batch)
     expected = {}
@@ -88,19 +89,19 @@ def test_history_ends_with_one_version_per_time_and_no_gap(spark: SparkSession, 
 
 
 @pytest.mark.parametrize("mode", ["upsert", "history"])
-def test_a_batch_that_was_there_before_changes_nothing(spark: SparkSession, mode: str) -> None:
+def test_a_batch_that_was_there_before_changes_nothing(spark: SparkSession, lake: Lake, mode: str) -> None:
     rows = random_rows(random.Random(5))
-    table = MemoryTable(spark, table_of(mode))
+    table = MemoryTable(spark, lake, table_of(mode))
     table.take(rows)
     assert table.take(rows[::-1]) == []
 
 
 @pytest.mark.parametrize("seed", [6, 7])
 def test_soft_deletes_mark_what_is_gone_and_only_a_later_snapshot_takes_a_mark_away(
-    spark: SparkSession, seed: int
+    spark: SparkSession, lake: Lake, seed: int
 ) -> None:
     chance = random.Random(seed)
-    table = MemoryTable(spark, table_of("upsert", deletes={"reconcile": "soft"}))
+    table = MemoryTable(spark, lake, table_of("upsert", deletes={"reconcile": "soft"}))
     expected: dict[int, tuple[Row, Any]] = {}
     for snapshot in (day(10), day(11), None, day(12), day(13)):
         batch = [row for row in random_rows(chance) if chance.random() < 0.5]
@@ -125,15 +126,17 @@ def test_soft_deletes_mark_what_is_gone_and_only_a_later_snapshot_takes_a_mark_a
 
 
 @pytest.mark.parametrize("seed", [8, 9])
-def test_a_deleted_key_has_the_same_history_whatever_version_arrives_late(spark: SparkSession, seed: int) -> None:
+def test_a_deleted_key_has_the_same_history_whatever_version_arrives_late(
+    spark: SparkSession, lake: Lake, seed: int
+) -> None:
     chance = random.Random(seed)
     rows = random_rows(chance)
     late = [chance.random() < 0.5 for _ in rows]
     gone = {row["id"] for row, is_late in zip(rows, late, strict=True) if not is_late and chance.random() < 0.5}
-    early = MemoryTable(spark, table_of("history", deletes={"reconcile": "soft"}))
+    early = MemoryTable(spark, lake, table_of("history", deletes={"reconcile": "soft"}))
     early.take(rows, observed_at=day(1))
     early.take([], deleted=sorted(gone), observed_at=day(9))
-    table = MemoryTable(spark, table_of("history", deletes={"reconcile": "soft"}))
+    table = MemoryTable(spark, lake, table_of("history", deletes={"reconcile": "soft"}))
     table.take([row for row, is_late in zip(rows, late, strict=True) if not is_late], observed_at=day(1))
     table.take([], deleted=sorted(gone), observed_at=day(9))
     for batch in in_batches(chance, [row for row, is_late in zip(rows, late, strict=True) if is_late]):
