@@ -25,6 +25,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A running server; `url(database)` makes the database. Tests that share it use databases and roles of their own."""
+    """A running server; `url(database)` makes the database. Tests that share it use databases and roles of their own,
+    also each time that a fixture of a module is made: two workers that share a module's tests make it more than once."""
     with running_postgres(tmp_path_factory.mktemp("postgres_server")) as server:
         yield server

@@ -32,7 +32,8 @@ def one_night(
     tmp_path_factory: pytest.TempPathFactory, spark: SparkSession, postgres_server: EmbeddedPostgres
 ) -> CoupbotSystem:
     """One night applied, the second delivered; to be copied, not used."""
-    found = CoupbotSystem(tmp_path_factory.mktemp("one_night"), spark, postgres_server.url("abandon"))
+    home = tmp_path_factory.mktemp("one_night")
+    found = CoupbotSystem(home, spark, postgres_server.url(f"abandon_{home.name}"))
     found.deliver("2024-03-01", "Ann,1\nBob,2")
     with pytest.raises(UsageError, match="got none"):
         abandon(found.context(), "snapshot", undo=False)

@@ -66,7 +66,8 @@ class Site:
     """The source, a lake and a warehouse of their own, and a project whose batches are small."""
 
     def __init__(self, home: Path, spark: SparkSession, server: EmbeddedPostgres) -> None:
-        self.spark, self.source, self.warehouse = spark, server.url("beer_source"), server.url("beer_warehouse")
+        self.spark = spark
+        self.source, self.warehouse = (server.url(f"{home.name}_{name}") for name in ("source", "warehouse"))
         shutil.copytree(PROJECT / "conf", home / "conf")
         file = home / "conf/pipelines/stackoverflow.yaml"
         text = file.read_text()

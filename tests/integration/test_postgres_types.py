@@ -145,9 +145,9 @@ class Landed:
 
 
 @pytest.fixture(scope="module")
-def typed_source(postgres_server: EmbeddedPostgres) -> str:
+def typed_source(tmp_path_factory: pytest.TempPathFactory, postgres_server: EmbeddedPostgres) -> str:
     """The address of a database with `every_type`: a column per source type; row 0 is all NULL, row n holds only CASES[n - 1]."""
-    url = postgres_server.url("types")
+    url = postgres_server.url(tmp_path_factory.mktemp("types").name)
     columns = ", ".join(f"{name} {source_type}" for source_type, name in COLUMNS.items())
     run(url, TYPES, f"CREATE TABLE every_type (id int PRIMARY KEY, {columns})", "INSERT INTO every_type VALUES (0)")
     with psycopg.connect(url, autocommit=True) as connection:
