@@ -306,7 +306,8 @@ def test_settings_of_the_role_change_nothing(
     settings = [f"ALTER ROLE hostile SET {name} = {value}" for name, value in HOSTILE_SETTINGS.items()]
     role = "CREATE ROLE hostile LOGIN PASSWORD 'hostile' IN ROLE pg_read_all_data"
     run(typed_source, "DROP ROLE IF EXISTS hostile", role, *settings)
-    hostile = f"postgresql://hostile:hostile@127.0.0.1:{postgres_server.port}/types"
+    database = typed_source.rsplit("/", 1)[1]
+    hostile = f"postgresql://hostile:hostile@127.0.0.1:{postgres_server.port}/{database}"
     with psycopg.connect(hostile) as connection:
         assert connection.execute("SHOW extra_float_digits").fetchone() in [("-15",), (b"-15",)]
     table = every_column(contract_type)
