@@ -66,7 +66,7 @@ def _replace(rows: DataFrame, address: str, table: Table, columns: list[str], co
     if counts.get(CLOSE, 0) or counts.get(MARK, 0):
         whole = whole.unionByName(_completed(rows.where(F.col(OP).isin(CLOSE, MARK)), address, table).select(*columns))
     metrics = Applied(counts.get(INSERT, 0), updated, counts.get(DELETE, 0)).as_metrics()
-    places = rows.where(F.col(OP) != INSERT).select(*PLACE)
+    places = rows.where(F.col(OP) != INSERT).select(*PLACE).coalesce(_files_for(gone))
     replace_rows(rows.sparkSession, address, places, whole.coalesce(_files_for(come)), (gone, come), metrics)
 
 

@@ -62,11 +62,14 @@ def change_rows(table: Table, rows: DataFrame) -> DataFrame:
     """The rows that have an `_op`, with the columns of changes; those that `rows` lacks are NULL."""
     places = [StructField(FILE, StringType()), StructField(ROW, LongType())]
     fields = [*curated_schema(table).fields, *places]
+    present = set(rows.columns)
     selected = [
-        F.col(f"`{field.name}`") if field.name in rows.columns else F.lit(None).cast(field.dataType).alias(field.name)
+        f"`{field.name}`"
+        if field.name in present
+        else f"CAST(NULL AS {field.dataType.simpleString()}) AS `{field.name}`"
         for field in fields
     ]
-    return rows.where(F.col(OP).isNotNull()).select(*selected, OP)
+    return rows.where(F.col(OP).isNotNull()).selectExpr(*selected, OP)
 
 
 def ranking(table: Table) -> tuple[str, ...]:
@@ -95,14 +98,14 @@ def values(table: Table, names: Iterable[str], of: str = "") -> SparkColumn:
     """
     fields = []
     for name in names:
-        value = F.col(f"{of}.`{name}`" if of else f"`{name}`")
-        fields.append(value.alias(name))
+        value = f"{of}.`{name}`" if of else f"`{name}`"
+        fields.append(f"{value} AS `{name}`")
         if name in table.columns and table.columns[name].type.kind == "double":
-            fields.append(value.cast("string").alias(f"{name} as text"))
-    return F.struct(*fields)
+            fields.append(f"CAST({value} AS string) AS `{name} as text`")
+    return F.expr(f"struct({', '.join(fields)})")
 
 
 def greatest(table: Table, rows: DataFrame, identity: tuple[str, ...], names: tuple[str, ...]) -> DataFrame:
-    """One row per identity: the one with the greatest values of `names`, compared in this order. Columns: identity and `names`."""
+    """One row per identity: the one with the greatest values of `names`, compared in this order. Columns: identity and `values`."""
     winner = rows.groupBy(*identity).agg(F.max(values(table, names)).alias("_greatest"))
-    return winner.select(*identity, *(F.col(f"_greatest.`{name}`").alias(name) for name in names))
+    return winner.select(*identity, "_greatest.*")
