@@ -58,7 +58,8 @@ def merged(failed: DataFrame) -> DataFrame:
 
 
 def references(tables: Mapping[str, Table]) -> list[tuple[str, str, str]]:
-    """(table, column, parent) of every reference, parents' tables before their children's where no circle forbids it."""
+    """(table, column, parent) of every reference, parents' tables before their children's where no circle forbids it; a
+    table's references to itself come after its others, which may take parents away."""
     found = [
         (name, column, contract.references)
         for name, table in tables.items()
@@ -68,7 +69,7 @@ def references(tables: Mapping[str, Table]) -> list[tuple[str, str, str]]:
     ordered: list[tuple[str, str, str]] = []
     while found:
         waiting = {name for name, _, parent in found if parent != name}
-        ready = [each for each in found if each[2] not in waiting or each[2] == each[0]] or found
+        ready = [each for each in found if each[2] not in waiting] or found
         ordered += ready
         found = [each for each in found if each not in ready]
     return ordered

@@ -147,3 +147,10 @@ def contract(**parents: str | None) -> dict[str, Table]:
 )
 def test_parents_are_judged_before_their_children(tables: dict[str, Table], order: list[str]) -> None:
     assert [(name, column) for name, column, _ in references(tables)] == [(name, "up") for name in order]
+
+
+def test_a_tables_references_to_itself_are_judged_after_its_others() -> None:
+    columns = {"up": {"type": "int", "references": "tree"}, "owner": {"type": "int", "references": "people"}}
+    tree = Table.model_validate({"from": "f", "columns": columns, "load": {"mode": "replace"}})
+    tables = {"tree": tree, **contract(people="elsewhere")}
+    assert [column for name, column, _ in references(tables) if name == "tree"] == ["owner", "up"]
