@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 import pytest
 from pyspark.sql import SparkSession
@@ -61,6 +61,17 @@ def test_upsert_breaks_ties_by_value_with_null_smallest(spark: SparkSession, lak
     table.take([row(1, None, score=9.0), row(2, "b"), row(3, "same", score=-0.0)])
     changes = table.take([row(1, "", score=None), row(2, None), row(3, "same", score=0.0)])
     assert named(changes) == [("update", 1, ""), ("update", 3, "same")]
+
+
+@pytest.mark.parametrize("mode", ["upsert", "history"])
+@pytest.mark.parametrize(("observed_at", "names"), [(None, ["b", "c"]), (day(9), ["a", "c"])])
+def test_of_one_order_the_greater_row_wins_unless_a_later_snapshot_holds_the_other(
+    spark: SparkSession, lake: Lake, mode: str, observed_at: datetime | None, names: list[str]
+) -> None:
+    table = MemoryTable(spark, lake, table_of(mode))
+    table.take([row(1, "b"), row(2, "b")])
+    table.take([row(1, "a"), row(2, "c")], observed_at=observed_at)
+    assert sorted(each["name"] for each in table.rows.values()) == names
 
 
 def test_a_soft_deleted_row_keeps_its_content_and_gets_the_snapshots_time(spark: SparkSession, lake: Lake) -> None:
