@@ -9,6 +9,7 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c '$(FITS)' 2>/dev/null && echo "$$p" && break; done)
 UV := .tools/bin/uv
 BIN := .venv/bin
+CHECKOV := .tools/checkov/bin/checkov
 READY := .venv/.ready
 # A mirror that pip is set to serves uv too.
 ifdef PIP_INDEX_URL
@@ -42,6 +43,46 @@ test: $(READY) ## Run the unit, scenario and integration tests
 test-faults: $(READY) ## Kill runs at every effect and race them; see that nothing is lost or doubled
 	@$(BIN)/pytest tests/faults -q $(IN_PARALLEL) --durations=15
 
+.PHONY: test-infra
+test-infra: $(READY) $(CHECKOV) ## Test Terraform: its own tests, checkov, every policy, a real apply on an embedded AWS
+	@$(BIN)/pytest tests/infra -q -n 2 --dist loadfile --durations=15
+
+# --- an environment on AWS: `make tf-apply ENV=dev`; YES=1 approves unseen ---------------------------------------------
+ENV ?= dev
+PROVISION = $(BIN)/python -m infra.provision
+
+.PHONY: tf-plan
+tf-plan: $(READY) ## Show what `make tf-apply` would change on AWS (ENV=dev)
+	@$(PROVISION) plan $(ENV)
+
+.PHONY: tf-apply
+tf-apply: $(READY) ## Make or change an environment on AWS and write its conf/environments file (ENV=dev)
+	@$(PROVISION) apply $(ENV) $(if $(YES),--yes)
+
+.PHONY: tf-destroy
+tf-destroy: $(READY) ## Remove an environment from AWS (ENV=dev)
+	@$(PROVISION) destroy $(ENV) $(if $(YES),--yes)
+
+.PHONY: tf-bootstrap
+tf-bootstrap: $(READY) ## Make the bucket of Terraform's states; the first tf-apply does it too
+	@$(PROVISION) bootstrap $(ENV)
+
+.PHONY: tf-unlock
+tf-unlock: $(READY) ## Free the state of a run that was killed (ENV=dev ID=…)
+	@$(PROVISION) unlock $(ENV) "$(ID)"
+
+.PHONY: tf-import
+tf-import: $(READY) ## Take over what a stopped apply made (ENV=dev ADDRESS=… ID=…)
+	@$(PROVISION) import $(ENV) '$(ADDRESS)' '$(ID)'
+
+.PHONY: env
+env: $(READY) ## Write conf/environments/ENV.yaml from what Terraform made (ENV=dev)
+	@$(PROVISION) env $(ENV)
+
+.PHONY: local-aws
+local-aws: $(READY) ## Start an embedded AWS on loopback; prints the variables that make a client use it
+	@$(BIN)/python -m infra.local
+
 .PHONY: bench-upsert
 bench-upsert: $(READY) ## Time an upsert into 1, 4 and 16 million rows beside plain Delta MERGE (about half an hour)
 	@$(BIN)/python -m benchmarks.upsert $(ARGS)
@@ -50,7 +91,7 @@ bench-upsert: $(READY) ## Time an upsert into 1, 4 and 16 million rows beside pl
 check: $(READY) ## Check style, types, import rules and the generated schemas
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy jobs
+	@$(BIN)/mypy jobs infra
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m jobs.config.schema --check
 
@@ -65,7 +106,7 @@ schema: $(READY) ## Write conf/schema/ from the models
 
 .PHONY: lock
 lock: $(UV) ## Lock requirements/*.in again; `make lock UPGRADE=1` takes newer versions
-	@for part in build tools runtime dev; do \
+	@for part in build tools runtime dev checkov; do \
 	    $(UV) pip compile requirements/$$part.in --output-file requirements/$$part.txt --universal --python-version 3.11 \
 	        --generate-hashes --no-header --quiet $(if $(UPGRADE),--upgrade); done
 
@@ -84,6 +125,13 @@ $(UV): requirements/tools.txt
 	@$(PYTHON) -m venv .tools || { echo "Making the environment: expected $(PYTHON) to have the module venv." \
 	    "Install it (on Debian and Ubuntu: the package python3-venv)." >&2; exit 1; }
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.txt
+	@touch $@
+
+# In an environment of its own, because it pins what the project does not want to.
+$(CHECKOV): $(UV) requirements/checkov.txt
+	@echo "bringing checkov into .tools/checkov"
+	@$(UV) venv --quiet --clear --python "$$(readlink -f .tools/bin/python)" .tools/checkov
+	@$(UV) pip sync --quiet --python .tools/checkov/bin/python --require-hashes requirements/checkov.txt
 	@touch $@
 
 # pyspark has no wheel: building it takes setuptools, pinned in build.txt. The project itself is built by uv, without a download.

@@ -105,6 +105,12 @@ class DownloadError(TidemarkError):
     retry_helps = True
 
 
+class ProvisioningError(TidemarkError):
+    """Terraform failed; what it made is in its state, and the same command goes on from there."""
+
+    retry_helps = True
+
+
 # --- exit 1: the protocol's own alarms; nothing goes on until somebody has looked -------------------------------------
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictInt
+from pydantic import Field, StrictInt, model_validator
 
+from jobs.config.aws import Connection, Emr, GlueCatalog, Placement, RedshiftWarehouse, RoleArn, S3Url
 from jobs.config.frozen import Frozen, Name
-
-S3_URL = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/\s]+)*/?$"
 
 
 class EmbeddedWarehouse(Frozen):
@@ -25,13 +25,36 @@ class InProcess(Frozen):
     memory_gb: StrictInt = Field(default=2, ge=1, description="Of the JVM.")
 
 
+Warehouse = Annotated[EmbeddedWarehouse | RedshiftWarehouse, Field(discriminator="type")]
+Compute = Annotated[InProcess | Emr, Field(discriminator="type")]
+
+
 class Environment(Frozen):
     """One environment; `local` needs no AWS."""
 
     environment: Name = Field(description="The file's own name.")
-    lake_url: Annotated[str, Field(pattern=S3_URL)] | None = Field(
+    region: str | None = Field(default=None, description="AWS region; absent where nothing is on AWS.")
+    role_arn: RoleArn | None = Field(
+        default=None, description="The role that submits, loads and reports, as Airflow does."
+    )
+    lake_url: S3Url | None = Field(
         default=None,
         description="s3://bucket/prefix; absent: the folder $TIDEMARK_HOME/lake. TIDEMARK_LAKE_URL overrides it.",
     )
-    warehouse: EmbeddedWarehouse = Field(description="Where published tables and reports are.")
-    compute: InProcess = Field(description="Where Spark runs.")
+    warehouse: Warehouse = Field(description="Where published tables and reports are.")
+    compute: Compute = Field(description="Where Spark runs.")
+    catalog: GlueCatalog | None = Field(
+        default=None, description="Where curated tables are registered for other readers."
+    )
+    connections: Mapping[Name, Connection] = Field(default_factory=dict, description="Pipeline → its Postgres source.")
+    pipelines: Mapping[Name, Placement] = Field(
+        default_factory=dict, description="What differs from pipeline to pipeline."
+    )
+
+    @model_validator(mode="after")
+    def _names_what_aws_needs(self) -> Environment:
+        if isinstance(self.compute, Emr) or isinstance(self.warehouse, RedshiftWarehouse):
+            missing = [name for name in ("region", "lake_url") if getattr(self, name) is None]
+            if missing:
+                raise ValueError(f"expected {' and '.join(missing)}, which EMR and Redshift need")
+        return self

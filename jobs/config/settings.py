@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from jobs.config.environment import S3_URL
+from jobs.config.aws import S3_URL
 from jobs.config.problems import Problem, config_error, did_you_mean
 from jobs.config.project import Project
 

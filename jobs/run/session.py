@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
+from jobs.config.environment import InProcess
 from jobs.config.project import Project
 from jobs.config.settings import Settings, load_settings
+from jobs.errors import UsageError
 from jobs.run.context import RunContext
 from jobs.runtime.embedded_postgres import EmbeddedPostgres, running_postgres
 from jobs.runtime.progress import Progress
@@ -73,8 +75,14 @@ class Session:
     def _start_spark(self, stack: ExitStack) -> SparkSession:
         from jobs.runtime.spark_session import start_spark  # pyspark only where Spark is needed
 
-        self.progress.say("starting Spark")
         compute = self.project.environment.compute
+        if not isinstance(compute, InProcess):
+            name = self.project.environment.environment
+            raise UsageError(
+                f"Running in {name}: expected an environment whose Spark is in this process, got one of EMR. "
+                f"Submit the run instead: tidemark submit PIPELINE --env {name}"
+            )
+        self.progress.say("starting Spark")
         spark = start_spark("tidemark", compute.cores, compute.memory_gb, self.settings.home / "spark")
         stack.callback(spark.stop)
         return spark

@@ -1,0 +1,4 @@
+output "topic_arn" {
+  description = "Topic of all alarms."
+  value       = aws_sns_topic.alarms.arn
+}
