@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from fnmatch import fnmatchcase
 from inspect import signature
-from time import time
 from typing import Any
 
 from flask import request
@@ -14,7 +13,6 @@ from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.emr.responses import ElasticMapReduceResponse
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.kinesis.responses import KinesisResponse
-from moto.redshiftdata.models import Statement
 from moto.s3.models import FakeBucket, S3Backend
 
 from infra.local.operations import put_into
@@ -23,7 +21,6 @@ from infra.local.operations import put_into
 def install() -> None:
     _judge_bucket_policies_with_their_conditions()
     _let_a_wider_prefix_admit_access_logs()
-    _finish_statements()
     _name_the_instance_groups_that_were_added()
     _describe_rules_of_every_kind()
     _tag_streams_as_they_are_made()
@@ -81,17 +78,6 @@ def _let_a_wider_prefix_admit_access_logs() -> None:
         )
 
     put_into(S3Backend, _log_permissions_enabled_policy=staticmethod(covers))
-
-
-def _finish_statements() -> None:
-    """moto never ends a Data API statement, and writes its times as text, which typed clients refuse."""
-    begun_by_moto = Statement.__init__
-
-    def begin(self: Statement, *arguments: Any, **named: Any) -> None:
-        begun_by_moto(self, *arguments, **named)
-        vars(self).update(created_at=time(), updated_at=time(), status="FINISHED")
-
-    put_into(Statement, __init__=begin)
 
 
 def _name_the_instance_groups_that_were_added() -> None:

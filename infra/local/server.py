@@ -17,9 +17,12 @@ from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from infra.local import budget_details, emr_policies, moto_repairs
+from infra.local import budget_details, emr_clusters, emr_fleets, emr_policies, emr_steps, moto_repairs
+from infra.local.emr_clusters import running_clusters
 from infra.local.json_service import JsonService, signed_scope
+from infra.local.redshift_data import RedshiftData
 from infra.local.redshift_serverless import RedshiftServerless
+from infra.local.redshift_servers import Servers
 
 Start = Callable[[str, list[tuple[str, str]]], object]
 
@@ -49,13 +52,16 @@ class EmbeddedAws:
 @cache
 def _complete_moto() -> None:
     """Once in a process: the parts wrap what they find."""
-    for part in (moto_repairs, budget_details, emr_policies):
+    for part in (moto_repairs, budget_details, emr_policies, emr_clusters, emr_fleets, emr_steps):
         part.install()
 
 
-def embedded_aws() -> EmbeddedAws:
+def embedded_aws(redshift_servers: Servers) -> EmbeddedAws:
     _complete_moto()
-    return EmbeddedAws({"redshift-serverless": RedshiftServerless(ACCOUNT)})
+    serverless = RedshiftServerless(ACCOUNT)
+    return EmbeddedAws(
+        {"redshift-serverless": serverless, "redshift-data": RedshiftData(ACCOUNT, serverless, redshift_servers)}
+    )
 
 
 @contextmanager
@@ -63,14 +69,19 @@ def running_aws(port: int = 0) -> Iterator[dict[str, str]]:
     """The variables that make an AWS client, Terraform among them, talk to a server of its own and to nothing else.
 
     The account is empty but for one user, whose keys these are; the port is any free one by default."""
-    server = make_server("127.0.0.1", port, embedded_aws(), threaded=True, request_handler=MotoRequestHandler)
+    redshift_servers = Servers()
+    application = embedded_aws(redshift_servers)
+    server = make_server("127.0.0.1", port, application, threaded=True, request_handler=MotoRequestHandler)
+    address = f"http://127.0.0.1:{server.server_port}"
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield _client_variables(f"http://127.0.0.1:{server.server_port}")
+        with running_clusters(address):  # ends first: steps that are ended still hand in their logs
+            yield _client_variables(address)
     finally:
         server.shutdown()
         thread.join()
+        redshift_servers.close()
 
 
 def _client_variables(address: str) -> dict[str, str]:
@@ -81,6 +92,7 @@ def _client_variables(address: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL": address,
         "AWS_ACCESS_KEY_ID": key.access_key_id,
         "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        "AWS_ALLOW_HTTP": "true",  # obstore asks for it, where the endpoint has no TLS
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
