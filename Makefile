@@ -32,6 +32,12 @@ demo: $(READY) ## Make five source systems, run them into the warehouse, print a
 	    $(BIN)/tidemark report $$report --as-of 2024-03-02; done
 	@$(BIN)/tidemark status
 
+.PHONY: submit-job
+submit-job: $(READY) ## Run a pipeline on EMR and follow it: make submit-job PIPELINE=shop ENV=dev [ARGS=...]
+	@[ -n "$(PIPELINE)" ] || { echo "Submitting a run: expected PIPELINE, got none." \
+	    "For instance: make submit-job PIPELINE=shop ENV=dev" >&2; exit 2; }
+	@PATH="$(CURDIR)/.tools/bin:$$PATH" $(BIN)/tidemark submit $(PIPELINE) --env $(ENV) $(ARGS)
+
 # Each worker has a Spark session and a Postgres of its own (about 2 GB); most of a small batch is one thread's planning.
 IN_PARALLEL := -n 2 --dist worksteal
 
@@ -82,6 +88,10 @@ env: $(READY) ## Write conf/environments/ENV.yaml from what Terraform made (ENV=
 .PHONY: local-aws
 local-aws: $(READY) ## Start an embedded AWS on loopback; prints the variables that make a client use it
 	@$(BIN)/python -m infra.local
+
+.PHONY: e2e
+e2e: $(READY) ## Run all five pipelines on the embedded AWS, from Terraform to the reports, and compare with a laptop's
+	@$(BIN)/pytest tests/e2e -q --durations=15
 
 .PHONY: bench-upsert
 bench-upsert: $(READY) ## Time an upsert into 1, 4 and 16 million rows beside plain Delta MERGE (about half an hour)

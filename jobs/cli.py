@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from jobs import cli_emr as emr
 from jobs import cli_repair as repair
 from jobs import printing
+from jobs.cli_lease import lease
 from jobs.cli_options import AsOf, Env, Json, PipelineName, chosen_feeds, command_line, session_in, show, show_run, utc
 from jobs.config import find_root, load_project
 from jobs.errors import TidemarkError, UsageError
@@ -164,6 +167,10 @@ def config(env: Env = "local", as_json: Json = False) -> None:
 app.command()(repair.backfill)
 app.command()(repair.abandon)
 app.add_typer(repair.quarantine, name="quarantine")
+app.add_typer(lease, name="lease")
+app.command()(emr.submit)
+app.command()(emr.logs)
+app.command()(emr.cancel)
 
 
 def _interrupt(*_: object) -> None:
@@ -171,12 +178,13 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The console script: every Tidemark error becomes one message and its exit code."""
-    wants_json = "--json" in sys.argv
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    wants_json = "--json" in given
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        app()
+        app(given)
     except TidemarkError as error:
         if wants_json:
             print(json.dumps(printing.error_document([error]), indent=1, ensure_ascii=False))

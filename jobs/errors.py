@@ -111,6 +111,28 @@ class ProvisioningError(TidemarkError):
     retry_helps = True
 
 
+class AwsUnavailableError(TidemarkError):
+    """AWS gave no answer, failed itself, or throttled longer than we wait."""
+
+    retry_helps = True
+
+
+class AwsRefusedError(TidemarkError):
+    """AWS understood a request and refused it."""
+
+
+class PackagingError(TidemarkError):
+    """The archives that steps run could not be built."""
+
+
+class ClusterError(TidemarkError):
+    """The cluster of a step is gone, or takes no more steps."""
+
+
+class StepFailedError(TidemarkError):
+    """A step did not complete, or completed without having done its work."""
+
+
 # --- exit 1: the protocol's own alarms; nothing goes on until somebody has looked -------------------------------------
 
 

@@ -18,6 +18,8 @@ SPARK = "4.0.2"
 DELTA = "4.0.0"
 SCALA = "2.13"
 JAVA_MAJORS = (17, 21)
+EMR_RELEASE = "emr-spark-8.0.0"
+"""The release that has these; the environments name it too."""
 DUCKDB = "1.5.5"
 
 PACKAGES = {

@@ -9,7 +9,10 @@ import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
 
 
-def delta_rows(table: str | Path, version: int | None = None) -> list[dict[str, Any]]:
-    """The rows of the table, in no order. By way of DataFusion: `to_pyarrow_table` refuses tables with deletion vectors (1.6)."""
-    found = QueryBuilder().register("rows", DeltaTable(table, version=version)).execute("SELECT * FROM rows").read_all()
+def delta_rows(
+    table: str | Path, version: int | None = None, storage: dict[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """The rows of the table, in no order; `storage` says how S3 is reached. By way of DataFusion: `to_pyarrow_table` refuses tables with deletion vectors (1.6)."""
+    opened = DeltaTable(table, version=version, storage_options=storage)
+    found = QueryBuilder().register("rows", opened).execute("SELECT * FROM rows").read_all()
     return pa.table(found).to_pylist()

@@ -47,6 +47,11 @@ class Environment(Frozen):
         default=None, description="Where curated tables are registered for other readers."
     )
     connections: Mapping[Name, Connection] = Field(default_factory=dict, description="Pipeline → its Postgres source.")
+    late_request_seconds: float = Field(
+        default=120.0,
+        ge=0,
+        description="How long requests of a run that was killed may still reach S3: its successor waits so long.",
+    )
     pipelines: Mapping[Name, Placement] = Field(
         default_factory=dict, description="What differs from pipeline to pipeline."
     )

@@ -1,7 +1,8 @@
 """One writer per feed: a lease that only ends by its holder's word or by proof of the holder's death, never by a timeout.
 
 Delta has no mutual exclusion between drivers on S3, and a killed Python's JVM can still commit for half a second; so a lease names
-both processes and a take-over waits until both are gone.
+both processes and a take-over waits until both are gone. Where the holder runs on another machine, whoever can see its step there
+brings the proof (`release_of_the_dead`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from jobs.runtime.storage import Lake
 _DYING_SECONDS = (
     10.0  # how long a take-over waits for the JVM of a dead Python (measured: it lives 0.4 to 0.6 s longer)
 )
-_LATE_REQUEST_SECONDS = 120.0  # on S3, requests of a dead holder can still be under way
+LATE_REQUEST_SECONDS = 120.0
+"""How long requests of a dead holder to S3 may still be under way."""
 
 
 class Holder(Stored):
@@ -31,6 +33,13 @@ class Holder(Stored):
     run_id: str
     command: str
     since: datetime
+
+
+class Release(Stored):
+    """The end of an epoch: by its holder, or by somebody who has `proof` that the holder is gone."""
+
+    at: datetime
+    proof: str = ""
 
 
 def lease_folder(pipeline: str, feed: str) -> str:
@@ -57,9 +66,21 @@ def refuse_if_held(lake: Lake, pipeline: str, feed: str) -> None:
         raise _held(pipeline, feed, holder)
 
 
+def release_of_the_dead(lake: Lake, pipeline: str, feed: str, epoch: int, proof: str) -> None:
+    """Ends the epoch of a holder that is gone; `proof` says how that is known. Nothing if it was released meanwhile."""
+    release = Release(at=datetime.now(UTC), proof=proof)
+    lake.create(_released(f"{lease_folder(pipeline, feed)}/{epoch:08d}"), release.to_json())
+
+
 @contextmanager
 def held_lease(
-    lake: Lake, pipeline: str, feed: str, holder: Holder, has_open_plan: Callable[[], bool], say: Callable[[str], None]
+    lake: Lake,
+    pipeline: str,
+    feed: str,
+    holder: Holder,
+    has_open_plan: Callable[[], bool],
+    say: Callable[[str], None],
+    late_request_seconds: float = LATE_REQUEST_SECONDS,
 ) -> Iterator[int]:
     """The feed is ours; yields the epoch. Raises LeaseHeldError when it cannot be.
 
@@ -70,9 +91,9 @@ def held_lease(
     if former:
         _wait_for_death(pipeline, feed, former)
         say(f"{feed}: taking over from pid {former.python.pid}, which is gone")
-        if lake.is_s3 and has_open_plan():
-            say(f"{feed}: waiting {_LATE_REQUEST_SECONDS:.0f} s for its late requests")
-            time.sleep(_LATE_REQUEST_SECONDS)
+    died_at = datetime.now(UTC) if former else _proven_death(lake, pipeline, feed, epoch)
+    if died_at and lake.is_s3 and has_open_plan():
+        _wait_for_late_requests(feed, late_request_seconds - (datetime.now(UTC) - died_at).total_seconds(), say)
     mine = f"{lease_folder(pipeline, feed)}/{epoch + 1:08d}"
     if not lake.create(f"{mine}.json", holder.to_json()):
         _, winner = current_holder(lake, pipeline, feed)
@@ -86,9 +107,26 @@ def held_lease(
     _release(lake, mine)
 
 
+def _released(epoch: str) -> str:
+    return f"{epoch}.released.json"
+
+
 def _release(lake: Lake, mine: str) -> None:
-    if not lake.create(f"{mine}.released.json", b"{}"):
+    if not lake.create(_released(mine), Release(at=datetime.now(UTC)).to_json()):
         raise LedgerConflictError(f"Releasing {mine}: expected to be its only holder, got a release by another.")
+
+
+def _proven_death(lake: Lake, pipeline: str, feed: str, epoch: int) -> datetime | None:
+    """When the last epoch was ended by proof; None if its holder ended it."""
+    content = lake.read(_released(f"{lease_folder(pipeline, feed)}/{epoch:08d}")) if epoch else None
+    release = Release.model_validate_json(content) if content else None
+    return release.at if release and release.proof else None
+
+
+def _wait_for_late_requests(feed: str, seconds: float, say: Callable[[str], None]) -> None:
+    if seconds > 0:
+        say(f"{feed}: waiting {seconds:.0f} s for late requests of the former run")
+        time.sleep(seconds)
 
 
 def _wait_for_death(pipeline: str, feed: str, holder: Holder) -> None:

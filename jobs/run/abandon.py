@@ -22,7 +22,13 @@ def abandon(context: RunContext, feed: str, *, undo: bool) -> int:
     jvm = process(jvm_pid(context.spark())) if undo else None
     holder = new_holder(process(), jvm, context.run_id, context.command)
     with held_lease(
-        context.lake, context.name, feed, holder, lambda: ledger.state().open_plan is not None, context.progress.say
+        context.lake,
+        context.name,
+        feed,
+        holder,
+        lambda: ledger.state().open_plan is not None,
+        context.progress.say,
+        context.late_request_seconds,
     ):
         state = ledger.state()
         plan = state.open_plan

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs.config.pipeline import Pipeline
+from jobs.ledger.lease import LATE_REQUEST_SECONDS
 from jobs.runtime.progress import Progress
 from jobs.runtime.storage import Lake
 
@@ -16,11 +17,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Catalog:
+    """The pipeline's database in Glue; `glue` makes the client."""
+
+    database: str
+    glue: Callable[[], Any]
+
+
+@dataclass(frozen=True)
 class RunContext:
     """One run of one pipeline. `as_of` is its time (UTC): nothing in a batch comes from a clock.
 
     `spark`, `source_url` and `warehouse_url` start what they need at the first call. `max_batches` per feed; None: all. `full`: the first batch
-    of each feed reads everything.
+    of each feed reads everything. `publishes`: the run loads what is committed.
     """
 
     pipeline: Pipeline
@@ -36,6 +45,9 @@ class RunContext:
     list_all: bool = False
     full: bool = False
     command: str = "tidemark"
+    publishes: bool = True
+    catalog: Catalog | None = None
+    late_request_seconds: float = LATE_REQUEST_SECONDS
 
     @property
     def name(self) -> str:

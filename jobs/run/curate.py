@@ -45,7 +45,13 @@ def curate(context: RunContext, feed: str, claim: Claim = next_plan) -> CuratedF
         ledger = FeedLedger(context.lake, context.name, feed)
         holder = new_holder(process(), jvm, context.run_id, context.command)
         with held_lease(
-            context.lake, context.name, feed, holder, lambda: ledger.state().open_plan is not None, context.progress.say
+            context.lake,
+            context.name,
+            feed,
+            holder,
+            lambda: ledger.state().open_plan is not None,
+            context.progress.say,
+            context.late_request_seconds,
         ):
             stopped = _drain(context, ledger, claim, ended)
     except TidemarkError as error:

@@ -31,13 +31,15 @@ class RunReport:
     looks: tuple[FeedLook, ...]
     curated: tuple[CuratedFeed, ...]
     published: tuple[PublishedFeed, ...]
+    unregistered: tuple[TidemarkError, ...] = ()
 
     @property
     def errors(self) -> list[TidemarkError]:
         """Everything that failed, in the order of the story."""
         found = [*(seen.error for seen in self.looks), *(feed.error for feed in self.curated)]
         found += [nothing.overdue for nothing in self.idle.values()]
-        return [error for error in [*found, *(feed.error for feed in self.published)] if error]
+        found += [*self.unregistered, *(feed.error for feed in self.published)]
+        return [error for error in found if error]
 
     @property
     def idle(self) -> dict[str, Nothing]:
@@ -56,7 +58,7 @@ def run_pipeline(context: RunContext, feeds: list[str], claims: Mapping[str, Cla
     """Drains the feeds and derived tables and publishes what is committed. Tidemark errors are in the report, not raised.
 
     `feeds`: names of `Pipeline.batched`, in its order. `claims`: what decides the batches of some of them instead of what is new there
-    (a backfill, a replay).
+    (a backfill, a replay). In a step on a cluster nothing is published: whoever submitted it does that.
     """
     looks: list[FeedLook] = []
     curated: list[CuratedFeed] = []
@@ -72,11 +74,18 @@ def run_pipeline(context: RunContext, feeds: list[str], claims: Mapping[str, Cla
         if not (seen.error or (ended and ended.error) or stopped.overdue or stopped.is_limited):
             memo = Looked(at=datetime.now(UTC), run_id=context.run_id)
             FeedLedger(context.lake, context.name, feed).put_looked(memo)
-    published = publish(context, feeds)
-    return RunReport(context.name, context.run_id, tuple(looks), tuple(curated), tuple(published))
+    unregistered = _register(context, feeds) if context.catalog else ()
+    published = publish(context, feeds) if context.publishes else []
+    return RunReport(context.name, context.run_id, tuple(looks), tuple(curated), tuple(published), unregistered)
 
 
 def _curate(context: RunContext, feed: str, claim: Claim | None = None) -> CuratedFeed:
     from jobs.run.curate import curate  # pyspark takes longer to import than a run with nothing new may take
 
     return curate(context, feed, claim) if claim else curate(context, feed)
+
+
+def _register(context: RunContext, feeds: list[str]) -> tuple[TidemarkError, ...]:
+    from jobs.run.register import register_tables  # boto3 takes a third of a second to import
+
+    return tuple(register_tables(context, feeds))

@@ -5,21 +5,73 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from jobs.config.environment import InProcess
+from jobs.config.environment import Environment, InProcess
 from jobs.config.project import Project
 from jobs.config.settings import Settings, load_settings
-from jobs.errors import UsageError
-from jobs.run.context import RunContext
+from jobs.errors import ConfigError, UsageError
+from jobs.run.context import Catalog, RunContext
 from jobs.runtime.embedded_postgres import EmbeddedPostgres, running_postgres
 from jobs.runtime.progress import Progress
 from jobs.runtime.storage import Lake
 
 if TYPE_CHECKING:
+    import boto3
     from pyspark.sql import SparkSession
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What differs between a person's machine and a step on a cluster.
+
+    `identity`: who asks AWS. `publishes`: whether a run loads what it has committed; a step leaves that to whoever submitted it.
+    """
+
+    start_spark: Callable[[Session, ExitStack], SparkSession]
+    identity: Callable[[Environment], boto3.Session]
+    publishes: bool = True
+
+
+def _own_spark(session: Session, stack: ExitStack) -> SparkSession:
+    """In this process, until the command ends. Raises UsageError in an environment whose Spark is elsewhere."""
+    from jobs.runtime.spark_session import start_spark  # pyspark only where Spark is needed
+
+    compute = session.project.environment.compute
+    if not isinstance(compute, InProcess):
+        name = session.project.environment.environment
+        raise UsageError(
+            f"Running in {name}: expected an environment whose Spark is in this process, got one of EMR. "
+            f"Submit the run instead: tidemark submit PIPELINE --env {name}"
+        )
+    session.progress.say("starting Spark")
+    spark = start_spark("tidemark", compute.cores, compute.memory_gb, session.settings.home / "spark")
+    stack.callback(spark.stop)
+    return spark
+
+
+def _role_of_the_environment(environment: Environment) -> boto3.Session:
+    from jobs.runtime.aws import aws_session  # boto3 takes a third of a second to import
+
+    return aws_session(environment)
+
+
+_PERSONAL = Machine(_own_spark, _role_of_the_environment)
+_machine = ContextVar("machine", default=_PERSONAL)
+
+
+@contextmanager
+def on_machine(machine: Machine) -> Iterator[None]:
+    """Sessions that are opened inside are on that machine."""
+    token = _machine.set(machine)
+    try:
+        yield
+    finally:
+        _machine.reset(token)
 
 
 class Session:
@@ -27,20 +79,35 @@ class Session:
 
     def __init__(self, project: Project, settings: Settings, progress: Progress, stack: ExitStack) -> None:
         self.project, self.settings, self.progress = project, settings, progress
-        self.lake = Lake(settings.lake_url)
+        self.machine = _machine.get()
+        self.aws: Callable[[], boto3.Session] = cache(lambda: self.machine.identity(project.environment))
+        is_on_aws = project.environment.region is not None and settings.lake_url.startswith("s3://")
+        self.lake = Lake(settings.lake_url, self.aws() if is_on_aws else None)
         self._server: Callable[[], EmbeddedPostgres] = cache(
             lambda: stack.enter_context(running_postgres(settings.home))
         )
-        self.spark: Callable[[], SparkSession] = cache(lambda: self._start_spark(stack))
+        self.spark: Callable[[], SparkSession] = cache(lambda: self.machine.start_spark(self, stack))
 
     def warehouse_url(self) -> str:
         given = self.settings.warehouse_url
         return given.get_secret_value() if given else self._server().url("warehouse")
 
     def source_url(self, pipeline: str) -> str:
-        """The connection of the pipeline's name; locally a database of its own in the embedded Postgres."""
-        given = self.settings.connection_url(pipeline)
-        return given.get_secret_value() if given else self._server().url(f"source_{pipeline}")
+        """The connection of the pipeline's name: a variable's, else the environment's secret; where nothing is on AWS a database of its own
+        in the embedded Postgres. Raises ConfigError where an environment on AWS has none."""
+        environment = self.project.environment
+        if given := self.settings.connection_url(pipeline):
+            return given.get_secret_value()
+        if connection := environment.connections.get(pipeline):
+            from jobs.runtime.secrets import secret_text  # boto3 takes a third of a second to import
+
+            return secret_text(self.aws(), connection.secret)
+        if environment.region is not None:
+            raise ConfigError(
+                f"Connecting to the source of {pipeline}: expected its secret among the connections of {environment.environment}, got none. "
+                "Run `make tf-apply` and `make env`, which make one for every pipeline that reads Postgres."
+            )
+        return self._server().url(f"source_{pipeline}")
 
     def context(
         self,
@@ -70,22 +137,21 @@ class Session:
             list_all=list_all,
             full=full,
             command=command,
+            publishes=self.machine.publishes,
+            catalog=self._catalog(pipeline),
+            late_request_seconds=self.project.environment.late_request_seconds,
         )
 
-    def _start_spark(self, stack: ExitStack) -> SparkSession:
-        from jobs.runtime.spark_session import start_spark  # pyspark only where Spark is needed
+    def _catalog(self, pipeline: str) -> Catalog | None:
+        known = self.project.environment.catalog
+        if known is None or pipeline not in known.databases:
+            return None
+        return Catalog(known.databases[pipeline], self._glue)
 
-        compute = self.project.environment.compute
-        if not isinstance(compute, InProcess):
-            name = self.project.environment.environment
-            raise UsageError(
-                f"Running in {name}: expected an environment whose Spark is in this process, got one of EMR. "
-                f"Submit the run instead: tidemark submit PIPELINE --env {name}"
-            )
-        self.progress.say("starting Spark")
-        spark = start_spark("tidemark", compute.cores, compute.memory_gb, self.settings.home / "spark")
-        stack.callback(spark.stop)
-        return spark
+    def _glue(self) -> Any:
+        from jobs.runtime.aws import client
+
+        return client(self.aws(), "glue")
 
 
 @contextmanager

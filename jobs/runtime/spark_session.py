@@ -72,8 +72,12 @@ def start_spark(app: str, cores: int, memory_gb: int, scratch: Path) -> SparkSes
 
 
 def jvm_pid(spark: SparkSession) -> int:
-    """The process id of the session's JVM, which can outlive a killed Python by half a second."""
-    return int(spark.sparkContext._gateway.proc.pid)  # type: ignore[union-attr]  # spark-submit execs Java: its pid is the JVM's
+    """The process id of the session's JVM, which can outlive a killed Python by half a second.
+
+    Spark's scripts exec Java, so what this process has started is the JVM; under spark-submit the JVM has started this process.
+    """
+    started: Any = getattr(spark.sparkContext._gateway, "proc", None)
+    return int(started.pid) if started else os.getppid()
 
 
 def _gateway(conf: SparkConf, log: BinaryIO) -> Any:

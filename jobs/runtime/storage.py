@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
 from jobs.errors import StorageError
+
+if TYPE_CHECKING:
+    import boto3
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,16 @@ class StoredObject:
 
 
 class Lake:
-    """One root, `s3://bucket/prefix` or a folder. Creates the folder when it is missing."""
+    """One root, `s3://bucket/prefix` or a folder. Creates the folder when it is missing.
 
-    def __init__(self, url: str) -> None:
+    `identity`: who asks S3; by default whoever the process is (a laptop's profile, the role of a step, a worker's too).
+    """
+
+    def __init__(self, url: str, identity: boto3.Session | None = None) -> None:
         self.is_s3 = url.startswith("s3://")
         if self.is_s3:
             self.root = url.rstrip("/")
-            self._store: ObjectStore = S3Store.from_url(self.root)
+            self._store: ObjectStore = _bucket(self.root, identity)
         else:
             folder = Path(url).absolute()
             self.root = str(folder)
@@ -106,6 +112,15 @@ class Lake:
             except (NotFoundError, FileNotFoundError):
                 return []
         return sorted(prefix.rstrip("/").rsplit("/", 1)[-1] for prefix in found)
+
+
+def _bucket(root: str, identity: boto3.Session | None) -> S3Store:
+    if identity is None:
+        return S3Store.from_url(root)
+    from obstore.auth.boto3 import Boto3CredentialProvider  # boto3 takes a third of a second to import
+
+    provider = Boto3CredentialProvider(identity)
+    return S3Store.from_url(root, region=identity.region_name, credential_provider=provider)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 
 from jobs.errors import LeaseHeldError, StorageError
 from jobs.ledger import lease
-from jobs.ledger.lease import Holder, current_holder, held_lease, new_holder, refuse_if_held
+from jobs.ledger.lease import Holder, current_holder, held_lease, new_holder, refuse_if_held, release_of_the_dead
 from jobs.runtime.processes import Process, process
 from jobs.runtime.storage import Lake
 
@@ -192,7 +192,29 @@ def test_a_take_over_on_s3_waits_for_late_requests_of_an_open_batch(
     monkeypatch.setattr("jobs.ledger.lease.time.sleep", waited.append)
     left_by(lake, holding(process().model_copy(update={"started": 1.0})))
     assert take(lake, open_plan=open_plan) == 2
-    assert waited == waits
+    assert waited == pytest.approx(waits, abs=1)
+
+
+def test_a_lease_that_was_ended_by_proof_is_waited_for_from_the_time_of_the_proof(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(lake, "is_s3", True)
+    monkeypatch.setattr("jobs.ledger.lease.time.sleep", waited.append)
+    left_by(lake, holding(process().model_copy(update={"host": "another-machine"})))
+    release_of_the_dead(lake, "shop", "database", 1, "step s-1 on j-1 is CANCELLED")
+    release = lake.read("ledger/shop/database/lease/00000001.released.json") or b""
+    assert b"s-1 on j-1 is CANCELLED" in release
+    assert take(lake, open_plan=True) == 2
+    assert waited == pytest.approx([120.0], abs=1)
+    assert take(lake, open_plan=True) == 3
+    assert len(waited) == 1
+
+
+def test_a_proof_that_comes_after_the_holders_own_release_changes_nothing(lake: Lake) -> None:
+    take(lake)
+    release_of_the_dead(lake, "shop", "database", 1, "late")
+    assert b"late" not in (lake.read("ledger/shop/database/lease/00000001.released.json") or b"")
 
 
 # --- races ------------------------------------------------------------------------------------------------------------

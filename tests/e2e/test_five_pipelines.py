@@ -1,0 +1,46 @@
+"""All five pipelines as EMR steps on the embedded AWS, loaded and reported through the Data API: the same as on a laptop, row by row."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.config import load_project
+from tests.e2e.two_environments import AS_OF, PIPELINES, Project, deliver, two_environments
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Every pipeline has run in both environments. E2E_WITHOUT_TERRAFORM=1 leaves Terraform out."""
+    with_terraform = bool(shutil.which("terraform")) and not os.environ.get("E2E_WITHOUT_TERRAFORM")
+    with two_environments(tmp_path_factory.mktemp("e2e"), with_terraform=with_terraform) as made:
+        for pipeline in PIPELINES:
+            made.tidemark("sample", pipeline, "--day", "1", "--rows", "1000")
+        deliver(made)
+        for pipeline in PIPELINES:
+            made.tidemark("run", pipeline, "--as-of", AS_OF)
+            made.tidemark("submit", pipeline, "--env", "dev", "--as-of", AS_OF)
+        yield made
+
+
+def tables() -> list[tuple[str, str]]:
+    found = load_project(Path(__file__).parents[2]).pipelines
+    return [(name, table) for name, pipeline in found.items() for table in pipeline.tables]
+
+
+@pytest.mark.parametrize(("pipeline", "table"), tables())
+def test_a_curated_table_holds_the_same_rows_on_both(project: Project, pipeline: str, table: str) -> None:
+    local = project.rows("local", pipeline, table)
+    assert local and project.rows("dev", pipeline, table) == local
+
+
+@pytest.mark.parametrize(
+    "report", sorted(path.stem for path in (Path(__file__).parents[2] / "conf/reports").glob("*.sql"))
+)
+def test_a_report_says_the_same_on_both(project: Project, report: str) -> None:
+    local = project.report("local", report)
+    assert local["rows"] and project.report("dev", report)["rows"] == local["rows"]
