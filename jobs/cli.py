@@ -19,7 +19,7 @@ from jobs.cli_lease import lease
 from jobs.cli_options import AsOf, Env, Json, PipelineName, chosen_feeds, command_line, session_in, show, show_run, utc
 from jobs.config import find_root, load_project
 from jobs.errors import TidemarkError, UsageError
-from jobs.run.pipeline_run import run_pipeline
+from jobs.run.pipeline_run import load_pipeline, run_pipeline
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -73,6 +73,23 @@ def run(
 
 
 @app.command()
+def load(
+    pipeline: PipelineName,
+    feeds: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FEED]...", help="Only these feeds and derived tables. Default: all."),
+    ] = None,
+    env: Env = "local",
+    as_json: Json = False,
+) -> None:
+    """Load every committed batch that the warehouse does not have. A run does this at its end; alone it makes good a dead warehouse."""
+    with session_in(env) as session:
+        context = session.context(pipeline, command=command_line())
+        report = load_pipeline(context, chosen_feeds(session.project, pipeline, feeds))
+    show_run(as_json, report)
+
+
+@app.command()
 def plan(pipeline: PipelineName, env: Env = "local", as_of: AsOf = None, as_json: Json = False) -> None:
     """Show what a run would do. Writes nothing."""
     from jobs.run.look import look
@@ -118,13 +135,12 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Print a report from the warehouse."""
-    from jobs.warehouse.postgres import open_warehouse
     from jobs.warehouse.reports import run_report
 
     moment = utc(as_of) or datetime.now(UTC)
     with session_in(env) as session:
         sql = session.project.report_sql(name)
-        with open_warehouse(session.warehouse_url()) as warehouse:
+        with session.warehouse() as warehouse:
             table = run_report(warehouse, name, sql, moment)
     if html:
         from jobs.report_page import write_report_page

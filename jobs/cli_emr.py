@@ -18,6 +18,7 @@ from jobs import printing
 from jobs.cli_options import AsOf, Env, Json, PipelineName, chosen_feeds, session_in, show, utc
 from jobs.config.aws import Emr
 from jobs.errors import UsageError
+from jobs.run.pipeline_run import RunReport, load_pipeline
 from jobs.run.session import Session
 from jobs.run.settled import unfinished_work
 
@@ -63,7 +64,7 @@ def submit(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run a pipeline as a step on EMR and follow it to its end, or attach to the step that is doing it already."""
+    """Run a pipeline as a step on EMR, or attach to the step that is doing it; follow it to its end and load what it has committed."""
     from jobs.emr.follow import follow
     from jobs.emr.logs import StepLogs
     from jobs.emr.package import Package, deliver
@@ -96,7 +97,9 @@ def submit(
         except KeyboardInterrupt:
             _say_how_to_go_on(env, pipeline, found.step)
             raise typer.Exit(1) from None
-    _show_end(as_json, ended)
+        # Also after a step that failed: what it has committed of other feeds is as good as ever.
+        loaded = load_pipeline(session.context(pipeline, run_id=found.step.run_id), chosen)
+    _show_end(as_json, ended, loaded)
 
 
 def logs(
@@ -208,13 +211,17 @@ def _show(as_json: bool, step: Step, logs: str) -> None:
     show(as_json, _document(step, logs), for_people)
 
 
-def _show_end(as_json: bool, ended: Ended) -> None:
-    """Prints how the step ended, and ends the command with the step's own success."""
-    errors = [ended.error] if ended.error else []
+def _show_end(as_json: bool, ended: Ended, loaded: RunReport) -> None:
+    """Prints how the step ended and what was loaded, and ends the command with the success of both."""
+    errors = [*([ended.error] if ended.error else []), *loaded.errors]
     if as_json:
-        show(True, _document(ended.step, ended.logs) | printing.error_document(errors), lambda _: None)
-    elif not errors:
+        loads = {"loads": printing.run_document(loaded)["loads"]}
+        show(True, _document(ended.step, ended.logs) | loads | printing.error_document(errors), lambda _: None)
+    else:
         _show(False, ended.step, ended.logs)
-    for error in errors:
-        printing.print_error(error)
-        raise typer.Exit(error.exit_code)
+        printing.print_run(printing.console(), loaded)
+    if ended.error:
+        printing.print_error(ended.error)
+        raise typer.Exit(ended.error.exit_code)
+    if loaded.exit_code:
+        raise typer.Exit(loaded.exit_code)

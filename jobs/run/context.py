@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from jobs.runtime.storage import Lake
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from jobs.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Catalog:
 class RunContext:
     """One run of one pipeline. `as_of` is its time (UTC): nothing in a batch comes from a clock.
 
-    `spark`, `source_url` and `warehouse_url` start what they need at the first call. `max_batches` per feed; None: all. `full`: the first batch
+    `spark`, `source_url` and `warehouse` start what they need at the first call. `max_batches` per feed; None: all. `full`: the first batch
     of each feed reads everything. `publishes`: the run loads what is committed.
     """
 
@@ -38,7 +41,7 @@ class RunContext:
     as_of: datetime
     progress: Progress
     source_url: Callable[[], str]
-    warehouse_url: Callable[[], str]
+    warehouse: Callable[[], AbstractContextManager[Warehouse]]
     spark: Callable[[], SparkSession]
     max_batches: int | None = None
     accept_shrink: bool = False

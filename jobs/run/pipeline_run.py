@@ -79,6 +79,11 @@ def run_pipeline(context: RunContext, feeds: list[str], claims: Mapping[str, Cla
     return RunReport(context.name, context.run_id, tuple(looks), tuple(curated), tuple(published), unregistered)
 
 
+def load_pipeline(context: RunContext, feeds: list[str]) -> RunReport:
+    """Publishes what is committed and curates nothing: the end of a run whose step was elsewhere."""
+    return RunReport(context.name, context.run_id, (), (), tuple(publish(context, feeds)))
+
+
 def _curate(context: RunContext, feed: str, claim: Claim | None = None) -> CuratedFeed:
     from jobs.run.curate import curate  # pyspark takes longer to import than a run with nothing new may take
 

@@ -10,7 +10,7 @@ from jobs.errors import TidemarkError
 from jobs.ledger.feed_ledger import FeedLedger
 from jobs.run.context import RunContext
 from jobs.warehouse.load import Loaded, publish_feed
-from jobs.warehouse.postgres import PostgresWarehouse, open_warehouse
+from jobs.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def publish(context: RunContext, feeds: list[str]) -> list[PublishedFeed]:
         return []
     results = []
     try:
-        with open_warehouse(context.warehouse_url()) as warehouse:
+        with context.warehouse() as warehouse:
             for feed, ledger in ledgers.items():
                 results.append(_publish_feed(context, warehouse, ledger, committed[feed]))
     except TidemarkError as error:
@@ -39,7 +39,7 @@ def publish(context: RunContext, feeds: list[str]) -> list[PublishedFeed]:
 
 
 def _publish_feed(
-    context: RunContext, warehouse: PostgresWarehouse, ledger: FeedLedger, committed: tuple[int, ...]
+    context: RunContext, warehouse: Warehouse, ledger: FeedLedger, committed: tuple[int, ...]
 ) -> PublishedFeed:
     loads: list[Loaded] = []
     title = f"{context.name}/{ledger.feed} load"

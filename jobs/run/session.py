@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from jobs.config.aws import RedshiftWarehouse
 from jobs.config.environment import Environment, InProcess
 from jobs.config.project import Project
 from jobs.config.settings import Settings, load_settings
@@ -23,6 +24,8 @@ from jobs.runtime.storage import Lake
 if TYPE_CHECKING:
     import boto3
     from pyspark.sql import SparkSession
+
+    from jobs.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -88,9 +91,16 @@ class Session:
         )
         self.spark: Callable[[], SparkSession] = cache(lambda: self.machine.start_spark(self, stack))
 
-    def warehouse_url(self) -> str:
-        given = self.settings.warehouse_url
-        return given.get_secret_value() if given else self._server().url("warehouse")
+    def warehouse(self) -> AbstractContextManager[Warehouse]:
+        """A session on the variable's Postgres, else on the warehouse that the environment names."""
+        given, named = self.settings.warehouse_url, self.project.environment.warehouse
+        if given is None and isinstance(named, RedshiftWarehouse):
+            from jobs.warehouse.redshift import open_redshift  # boto3 takes a third of a second to import
+
+            return open_redshift(self.aws(), named)
+        from jobs.warehouse.postgres import open_warehouse
+
+        return open_warehouse(given.get_secret_value() if given else self._server().url("warehouse"))
 
     def source_url(self, pipeline: str) -> str:
         """The connection of the pipeline's name: a variable's, else the environment's secret; where nothing is on AWS a database of its own
@@ -130,7 +140,7 @@ class Session:
             as_of=as_of or now,
             progress=self.progress,
             source_url=lambda: self.source_url(pipeline),
-            warehouse_url=self.warehouse_url,
+            warehouse=self.warehouse,
             spark=self.spark,
             max_batches=max_batches,
             accept_shrink=accept_shrink,

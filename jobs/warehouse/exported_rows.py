@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.batches import ExportedTable
 from jobs.config.column import Column
 from jobs.config.column_type import SqlType
 from jobs.errors import LoadRefusedError
-from jobs.runtime.storage import Lake
-from jobs.warehouse.statements import identity_columns, published_columns
+from jobs.warehouse.warehouse import ExportedFiles
 
 _ROWS_AT_ONCE = 131_072
 _TYPES = {
@@ -28,37 +26,29 @@ _TYPES = {
 }
 
 
-def exported_rows(lake: Lake, name: str, exported: ExportedTable) -> Iterator[pa.RecordBatch]:
-    """The rows that the batch wrote, with the columns that are published.
+def exported_rows(files: ExportedFiles) -> Iterator[pa.RecordBatch]:
+    """The rows of the files, with the columns that are loaded. One file in memory at a time: obstore's reader is no file that
+    Arrow takes.
 
     Raises:
         LoadRefusedError: a file is missing, lacks a column, or holds a value that the type cannot.
     """
-    return _rows(lake, name, exported.files, arrow_schema(published_columns(exported.contract)))
-
-
-def deleted_identities(lake: Lake, name: str, exported: ExportedTable) -> Iterator[pa.RecordBatch]:
-    """What identifies the rows that went. Raises LoadRefusedError as `exported_rows` does."""
-    return _rows(lake, name, exported.deleted_files, arrow_schema(identity_columns(exported.contract)))
-
-
-def _rows(lake: Lake, name: str, paths: Iterable[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """One file in memory at a time: obstore's reader is no file that Arrow takes. Other columns than the schema's are left out."""
-    for path in paths:
-        content = lake.read(path)
+    schema = arrow_schema(files.columns)
+    for path in files.paths:
+        content = files.lake.read(path)
         if content is None:
-            raise _refusal(name, path, "the exported file to be there", "none")
+            raise refusal(files.table, path, "the exported file to be there", "none")
         try:
             file = pq.ParquetFile(
                 pa.BufferReader(content), coerce_int96_timestamp_unit="us"
             )  # in ns years past 2262 wrap
             missing = [column for column in schema.names if column not in file.schema_arrow.names]
             if missing:
-                raise _refusal(name, path, f"columns {missing[:5]}", "a file without them")
+                raise refusal(files.table, path, f"columns {missing[:5]}", "a file without them")
             for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=schema.names):
                 yield batch.select(schema.names).cast(schema)
         except pa.ArrowException as error:
-            raise _refusal(name, path, "Parquet in the contract's types", repr(str(error))) from error
+            raise refusal(files.table, path, "Parquet in the contract's types", repr(str(error))) from error
 
 
 def arrow_schema(columns: Mapping[str, Column]) -> pa.Schema:
@@ -72,8 +62,9 @@ def _arrow_type(type_: SqlType) -> pa.DataType:
     return _TYPES[type_.kind]
 
 
-def _refusal(name: str, path: str, expected: str, got: str) -> LoadRefusedError:
+def refusal(table: str, path: str, expected: str, got: str) -> LoadRefusedError:
+    """Of an exported file that cannot be loaded."""
     return LoadRefusedError(
-        f"Loading {name} from {path}: expected {expected}, got {got}. "
+        f"Loading {table} from {path}: expected {expected}, got {got}. "
         "Restore that file from an older version or a backup, then run the pipeline again; nothing of the batch was loaded."
     )

@@ -6,7 +6,7 @@ Only the warehouse says what it has. Two loaders at once are safe: the loser of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
@@ -14,8 +14,15 @@ from pydantic import ValidationError
 from jobs.batches import ExportedTable, ExportManifest, Outcome
 from jobs.errors import LedgerConflictError, LoadRefusedError
 from jobs.runtime.storage import Lake
-from jobs.warehouse.postgres import PostgresWarehouse
-from jobs.warehouse.statements import BatchLoad, FailedGuard, StagedTable, load_transaction
+from jobs.warehouse.statements import (
+    BatchLoad,
+    FailedGuard,
+    StagedTable,
+    identity_columns,
+    load_transaction,
+    published_columns,
+)
+from jobs.warehouse.warehouse import ExportedFiles, Staging, Warehouse
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class Loaded:
 
 
 def publish_feed(
-    warehouse: PostgresWarehouse, lake: Lake, pipeline: str, feed: str, committed: Mapping[int, Outcome]
+    warehouse: Warehouse, lake: Lake, pipeline: str, feed: str, committed: Mapping[int, Outcome]
 ) -> Iterator[Loaded]:
     """Loads what is missing, one batch at a time; what is yielded is committed in the warehouse.
 
@@ -51,18 +58,12 @@ def publish_feed(
 
 
 def _load_batch(
-    warehouse: PostgresWarehouse, lake: Lake, pipeline: str, feed: str, number: int, outcome: Outcome, earlier: int
+    warehouse: Warehouse, lake: Lake, pipeline: str, feed: str, number: int, outcome: Outcome, earlier: int
 ) -> Loaded:
-    # Here, as Arrow takes its time: only where there is something to load.
-    from jobs.warehouse.exported_rows import deleted_identities, exported_rows
-
     exported = {} if outcome.export is None else _exported_tables(lake, outcome.export)
     warehouse.prepare(pipeline, {name: table.contract for name, table in exported.items()})
     with warehouse.staging(pipeline, feed, number, exported) as staging:
-        for name, table in exported.items():
-            warehouse.copy(pipeline, staging.names[name], exported_rows(lake, f"{pipeline}.{name}", table))
-        for name, deleted in staging.deleted.items():
-            warehouse.copy(pipeline, deleted, deleted_identities(lake, f"{pipeline}.{name}", exported[name]))
+        _fill(warehouse, lake, pipeline, staging, (outcome.export or "").rpartition("/")[0], exported)
         staged = tuple(
             StagedTable(name, staging.names[name], table.contract, table.rows, staging.deleted.get(name), table.deleted)
             for name, table in exported.items()
@@ -74,6 +75,23 @@ def _load_batch(
     if failed.kind == "loaded":
         return Loaded(number, *warehouse.published_load(pipeline, feed, number), adopted=True)
     raise _refusal(load, failed)
+
+
+def _fill(
+    warehouse: Warehouse,
+    lake: Lake,
+    pipeline: str,
+    staging: Staging,
+    folder: str,
+    exported: Mapping[str, ExportedTable],
+) -> None:
+    for name, table in exported.items():
+        contract = table.contract
+        rows = ExportedFiles(lake, folder, f"{pipeline}.{name}", contract, table.files, published_columns(contract))
+        warehouse.copy(pipeline, staging.names[name], rows)
+        if name in staging.deleted:
+            gone = replace(rows, paths=table.deleted_files, columns=identity_columns(contract))
+            warehouse.copy(pipeline, staging.deleted[name], gone)
 
 
 def _exported_tables(lake: Lake, path: str) -> dict[str, ExportedTable]:
@@ -113,6 +131,11 @@ def _refusal(load: BatchLoad, failed: FailedGuard) -> LoadRefusedError:
             f"{doing}: expected {failed.expected} earlier batches in the warehouse, got {failed.got}. "
             f"Compare `tidemark status {load.pipeline}` with {load.pipeline}.tidemark_loads; if the warehouse was restored "
             "or changed by hand meanwhile, run the pipeline again."
+        )
+    if failed.kind == "doubled":
+        return LoadRefusedError(
+            f"{doing}: expected each key of {failed.table!r} once, got {failed.got} keys more than once. "
+            "Look for them in the exported files below export/ and correct the contract's key; nothing was changed."
         )
     what = "rows" if failed.kind == "rows" else "deleted keys"
     return LoadRefusedError(

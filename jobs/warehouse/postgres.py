@@ -11,8 +11,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -39,22 +38,11 @@ from jobs.warehouse.statements import (
     published_columns,
     quoted,
 )
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from jobs.warehouse.warehouse import Answer, ExportedFiles, Staging, WrongQueryError
 
 _STAGING = re.compile(r"tidemark_staging_.*_([0-9a-f]{12})_[0-9]+")
 
-WRONG_QUERY = (psycopg.ProgrammingError, psycopg.DataError, psycopg.InternalError, psycopg.NotSupportedError)
-
-
-@dataclass(frozen=True)
-class Staging:
-    """Tables of one load attempt: staging name by table name; `deleted` for the tables with rows that went."""
-
-    load_id: str
-    names: dict[str, str]
-    deleted: dict[str, str]
+_WRONG_QUERY = (psycopg.ProgrammingError, psycopg.DataError, psycopg.InternalError, psycopg.NotSupportedError)
 
 
 class PostgresWarehouse:
@@ -123,13 +111,16 @@ class PostgresWarehouse:
                 self._drop(pipeline, [*names.values(), *deleted.values()])
                 self._execute(f"SELECT pg_advisory_unlock({int(load_id, 16)})")
 
-    def copy(self, pipeline: str, staging: str, batches: Iterable[pa.RecordBatch]) -> None:
+    def copy(self, pipeline: str, staging: str, files: ExportedFiles) -> None:
         """Adds the rows to a staging table, all or none. Raises LoadRefusedError for a text with U+0000, among others."""
-        import adbc_driver_postgresql.dbapi as adbc  # brings pandas: 1.5 s that a run with nothing new does not have
+        # Here, as both take their time (ADBC brings pandas: 1.5 s): only where there is something to load.
+        import adbc_driver_postgresql.dbapi as adbc
+
+        from jobs.warehouse.exported_rows import exported_rows
 
         try:
             with adbc.connect(self._url) as connection, connection.cursor() as cursor:
-                for batch in batches:
+                for batch in exported_rows(files):
                     cursor.adbc_ingest(staging, batch, mode="append", db_schema_name=pipeline)
                 connection.commit()
         except adbc.Error as error:
@@ -150,16 +141,15 @@ class PostgresWarehouse:
             return guard
         return None
 
-    def read(self, doing: str, query: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        """Column names and rows of a query, which cannot write.
-
-        Raises:
-            WRONG_QUERY: the query itself is wrong.
-        """
-        with warehouse_errors(doing, self._where, *WRONG_QUERY), self._connection.transaction():
-            self._execute("SET TRANSACTION READ ONLY")
-            answer = self._execute(query)
-            return tuple(column.name for column in answer.description or ()), answer.fetchall()
+    def read(self, doing: str, query: str) -> Answer:
+        """Column names and rows of a query, which cannot write. Raises WrongQueryError: the query itself is wrong."""
+        try:
+            with warehouse_errors(doing, self._where, *_WRONG_QUERY), self._connection.transaction():
+                self._execute("SET TRANSACTION READ ONLY")
+                answer = self._execute(query)
+                return tuple(column.name for column in answer.description or ()), answer.fetchall()
+        except _WRONG_QUERY as error:
+            raise WrongQueryError(error.diag.message_primary or str(error)) from error
 
     def has_table(self, schema: str, name: str) -> bool:
         with warehouse_errors(f"Looking for {schema}.{name}", self._where):

@@ -10,10 +10,9 @@ from jobs.config.column import Column
 from jobs.config.column_type import SqlType
 from jobs.config.table import Table
 from jobs.errors import LoadRefusedError
-from jobs.warehouse.statements import BATCH, LOADS, published_columns, quoted
+from jobs.warehouse.statements import BATCH, FOUND_BY_IDENTITY, LOADS, published_columns, quoted
 
 INDEX_PREFIX = "tidemark_identity_"
-_FOUND_BY_IDENTITY = ("insert", "upsert", "history", "recompute")
 
 # As `format_type` shows them, so that what is there can be compared. varchar(n) counts characters here and bytes in a contract:
 # what the contract lets pass always fits.
@@ -78,7 +77,7 @@ def table_changes(pipeline: str, name: str, contract: Table, existing: ExistingT
         LoadRefusedError: a column has another type than the contract says.
     """
     there = existing or ExistingTable()
-    wanted = contract.identity if contract.load.mode in _FOUND_BY_IDENTITY else ()
+    wanted = contract.identity if contract.load.mode in FOUND_BY_IDENTITY else ()
     columns = published_columns(contract)
     changes = []
     if there.index and there.index != wanted:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, UnsupportedError
+from sqlglot.tokenizer_core import TokenType
 
 from jobs.warehouse.redshift_words import RESERVED, UNPORTABLE_FUNCTIONS
 
@@ -81,6 +83,15 @@ def to_postgres(query: exp.Query, as_of: datetime) -> str:
     return tree.sql(dialect="postgres", unsupported_level=ErrorLevel.RAISE, comments=False)
 
 
+def with_as_of(sql: str, as_of: datetime) -> str:
+    """The same text for Redshift, with the instant in place of `:as_of`: as a parameter of the Data API it would have no type."""
+    tokens = sqlglot.tokenize(sql, read="redshift")
+    for colon, name in reversed(list(pairwise(tokens))):
+        if colon.token_type is TokenType.COLON and name.text == AS_OF and name.start == colon.end + 1:
+            sql = sql[: colon.start] + _instant(as_of).sql(dialect="redshift") + sql[name.end + 1 :]
+    return sql
+
+
 def translation_problem(query: exp.Query) -> str | None:
     try:
         to_postgres(query, datetime(2000, 1, 1, tzinfo=UTC))
@@ -130,8 +141,7 @@ def _unit(node: exp.Func) -> str:
 def _rewritten(node: exp.Expr, as_of: datetime) -> exp.Expr:
     """One node, whose children are rewritten already; itself where Postgres reads it as Redshift does."""
     if isinstance(node, exp.Placeholder):
-        utc = as_of.astimezone(UTC) if as_of.tzinfo else as_of
-        return exp.cast(exp.Literal.string(utc.replace(tzinfo=None).isoformat(" ")), "timestamp")
+        return _instant(as_of)
     if isinstance(node, exp.TsOrDsDiff | exp.DateDiff):
         return _boundaries_crossed(_unit(node), node.expression, node.this)
     if isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.GroupConcat):
@@ -143,6 +153,11 @@ def _rewritten(node: exp.Expr, as_of: datetime) -> exp.Expr:
     if isinstance(node, exp.Concat):
         return _joined_or_null(node)
     return node
+
+
+def _instant(as_of: datetime) -> exp.Expr:
+    utc = as_of.astimezone(UTC) if as_of.tzinfo else as_of
+    return exp.cast(exp.Literal.string(utc.replace(tzinfo=None).isoformat(" ")), "timestamp")
 
 
 def _boundaries_crossed(unit: str, start: exp.Expression, end: exp.Expression) -> exp.Expression:

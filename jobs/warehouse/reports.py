@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from jobs.errors import ConfigError, InputError
-from jobs.warehouse.postgres import WRONG_QUERY, PostgresWarehouse
-from jobs.warehouse.redshift_sql import parse_report, problems, tables_of, to_postgres, translation_problem
+from jobs.warehouse.redshift_sql import parse_report, problems, tables_of, to_postgres, translation_problem, with_as_of
+from jobs.warehouse.warehouse import Warehouse, WrongQueryError
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def lint_report(name: str, sql: str) -> list[str]:
     return [f"conf/reports/{name}.sql: expected one SELECT that Redshift runs, got {problem}." for problem in found]
 
 
-def run_report(warehouse: PostgresWarehouse, name: str, sql: str, as_of: datetime) -> Report:
+def run_report(warehouse: Warehouse, name: str, sql: str, as_of: datetime) -> Report:
     """The report as of an instant; one without a zone is UTC.
 
     Raises:
@@ -39,9 +39,10 @@ def run_report(warehouse: PostgresWarehouse, name: str, sql: str, as_of: datetim
     query = parse_report(sql)
     if found or isinstance(query, list):
         raise ConfigError("\n".join(found))
+    translated = to_postgres(query, as_of) if warehouse.dialect == "postgres" else with_as_of(sql, as_of)
     try:
-        return Report(*warehouse.read(f"Reporting {name!r}", to_postgres(query, as_of)))
-    except WRONG_QUERY as error:
+        return Report(*warehouse.read(f"Reporting {name!r}", translated))
+    except WrongQueryError as error:
         missing = sorted(table for table in tables_of(query) if not warehouse.has_table(*table))
         if missing:
             pipelines = sorted({schema for schema, _ in missing})
@@ -50,6 +51,6 @@ def run_report(warehouse: PostgresWarehouse, name: str, sql: str, as_of: datetim
                 f"Run {' and '.join(f'`tidemark run {pipeline}`' for pipeline in pipelines)} first."
             ) from error
         raise ConfigError(
-            f"conf/reports/{name}.sql: expected SQL that runs, got {error.diag.message_primary or str(error)!r}. "
+            f"conf/reports/{name}.sql: expected SQL that runs, got {str(error)!r}. "
             "Correct the report; what is not an error in Redshift alone has to be written so that Postgres runs it, too."
         ) from error

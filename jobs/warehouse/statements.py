@@ -10,23 +10,27 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, assert_never
+from typing import Literal, assert_never, cast
 
 from jobs.config.column import Column
 from jobs.config.table import DELETED_AT, Table
 from jobs.errors import ConfigError
 
 MAX_STATEMENTS = 40  # of one Data API batch
+MAX_STATEMENT_BYTES = 100_000
 LOADS = "tidemark_loads"
 BATCH = "_batch"
 Dialect = Literal["postgres", "redshift"]
+GuardKind = Literal["loaded", "order", "rows", "deletes", "doubled"]
 
 _LOCK: dict[Dialect, str] = {
     "postgres": "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE",  # conflicts with itself, lets readers pass
     "redshift": "LOCK {}",  # ACCESS EXCLUSIVE is the only mode there
 }
-_GUARD = re.compile(r"tidemark guard: (loaded|order|rows|deletes)((?: \w+)*)")
+_GUARD = re.compile(r"tidemark guard: (loaded|order|rows|deletes|doubled)((?: \w+)*)")
 _MAY_BE_NULL = {"valid_to", DELETED_AT}
+FOUND_BY_IDENTITY = ("insert", "upsert", "history", "recompute")
+"""The modes that find rows by their identity, and so need each once."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,10 @@ class BatchLoad:
 
 @dataclass(frozen=True)
 class FailedGuard:
-    """Why the warehouse rolled back. `table` for staged rows and deletes; `expected` and `got` not for a batch that is loaded."""
+    """Why the warehouse rolled back. `table` for staged rows and deletes; `expected` and `got` not for a batch that is loaded.
+    `doubled`: `got` identities stand in staging more than once."""
 
-    kind: Literal["loaded", "order", "rows", "deletes"]
+    kind: GuardKind
     table: str = ""
     expected: int = 0
     got: int = 0
@@ -101,12 +106,12 @@ def load_transaction(load: BatchLoad, loaded_at: datetime, dialect: Dialect) -> 
     begins and commits.
 
     Raises:
-        ConfigError: more than 40 statements.
+        ConfigError: more than 40 statements, or one of more than 100 KB.
     """
     loads = quoted(load.pipeline, LOADS)
     statements = [_LOCK[dialect].format(loads), _not_loaded_yet(load, loads), _nothing_left_out(load, loads)]
     if load.tables:
-        statements.append(_staged_counts(load))
+        statements.append(_staged_counts(load, dialect))
     for table in load.tables:
         statements += _apply(load, table)
     statements.append(_record(load, loads, loaded_at))
@@ -114,6 +119,12 @@ def load_transaction(load: BatchLoad, loaded_at: datetime, dialect: Dialect) -> 
         raise ConfigError(
             f"Loading {load.pipeline}.{load.feed}: expected at most {MAX_STATEMENTS} statements in one transaction, "
             f"got {len(statements)}. Spread its {len(load.tables)} tables over several feeds."
+        )
+    longest = max(len(statement.encode()) for statement in statements)
+    if longest > MAX_STATEMENT_BYTES:
+        raise ConfigError(
+            f"Loading {load.pipeline}.{load.feed}: expected statements of at most {MAX_STATEMENT_BYTES} bytes, got one of "
+            f"{longest}. Shorten the names of its columns, or split its widest table."
         )
     return statements
 
@@ -123,12 +134,12 @@ def failed_guard(error: str) -> FailedGuard | None:
     found = _GUARD.search(error)
     if not found:
         return None
-    kind, words = found.group(1), found.group(2).split()
+    kind, words = cast(GuardKind, found.group(1)), found.group(2).split()
     if kind == "loaded":
-        return FailedGuard("loaded")
+        return FailedGuard(kind)
     if kind == "order":
-        return FailedGuard("order", expected=int(words[0]), got=int(words[1]))
-    return FailedGuard("rows" if kind == "rows" else "deletes", words[0], int(words[1]), int(words[2]))
+        return FailedGuard(kind, expected=int(words[0]), got=int(words[1]))
+    return FailedGuard(kind, words[0], int(words[1]), int(words[2]))
 
 
 def _not_loaded_yet(load: BatchLoad, loads: str) -> str:
@@ -147,16 +158,24 @@ def _nothing_left_out(load: BatchLoad, loads: str) -> str:
     )
 
 
-def _staged_counts(load: BatchLoad) -> str:
+def _staged_counts(load: BatchLoad, dialect: Dialect) -> str:
     """One statement for all tables: with a guard each, half as many would fit into a batch."""
-    staged = [("rows", table.name, table.rows, table.staging) for table in load.tables]
+    staged = [("rows", table.name, table.rows, quoted(load.pipeline, table.staging)) for table in load.tables]
     staged += [
-        ("deletes", table.name, table.deleted, table.deleted_staging) for table in load.tables if table.deleted_staging
+        ("deletes", table.name, table.deleted, quoted(load.pipeline, table.deleted_staging))
+        for table in load.tables
+        if table.deleted_staging
     ]
+    if dialect == "redshift":  # where no unique index refuses what Postgres's does
+        staged += [
+            ("doubled", table.name, 0, _doubled(load, table))
+            for table in load.tables
+            if table.contract.load.mode in FOUND_BY_IDENTITY
+        ]
     counts = " UNION ALL ".join(
         f"SELECT CAST({literal(f'{kind} {name}')} AS VARCHAR(80)) AS name, {expected} AS expected, COUNT(*) AS staged "
-        f"FROM {quoted(load.pipeline, staging)}"
-        for kind, name, expected, staging in staged
+        f"FROM {source}"
+        for kind, name, expected, source in staged
     )
     return (
         "SELECT CAST(CASE WHEN staged = expected THEN '0' ELSE 'tidemark guard: ' || name || ' ' "
@@ -165,13 +184,19 @@ def _staged_counts(load: BatchLoad) -> str:
     )
 
 
+def _doubled(load: BatchLoad, table: StagedTable) -> str:
+    """The identities that stand in the staging table more than once, as a table of a query."""
+    identity = ", ".join(quoted(name) for name in table.contract.identity)
+    return f"(SELECT {identity} FROM {quoted(load.pipeline, table.staging)} GROUP BY {identity} HAVING COUNT(*) > 1) AS doubled"
+
+
 def _apply(load: BatchLoad, table: StagedTable) -> list[str]:
     """At most three statements. Readers see the table as it was until the commit."""
     target = quoted(load.pipeline, table.name)
     columns = ", ".join(quoted(name) for name in published_columns(table.contract))
     insert = (
         f"INSERT INTO {target} ({columns}, {quoted(BATCH)}) "
-        f"SELECT {columns}, {load.number} FROM {quoted(load.pipeline, table.staging)} AS new"
+        f"SELECT {columns}, {load.number} FROM {quoted(load.pipeline, table.staging)} AS staged"
     )
     match table.contract.load.mode:
         case "replace":
@@ -179,8 +204,8 @@ def _apply(load: BatchLoad, table: StagedTable) -> list[str]:
         case "append":
             return [insert]
         case "insert":
-            same_key = " AND ".join(f"old.{quoted(name)} = new.{quoted(name)}" for name in table.contract.identity)
-            return [f"{insert} WHERE NOT EXISTS (SELECT 1 FROM {target} AS old WHERE {same_key})"]
+            same_key = " AND ".join(f"held.{quoted(name)} = staged.{quoted(name)}" for name in table.contract.identity)
+            return [f"{insert} WHERE NOT EXISTS (SELECT 1 FROM {target} AS held WHERE {same_key})"]
         case "upsert" | "history" | "recompute":
             gone = [_delete(load, table, table.deleted_staging)] if table.deleted_staging else []
             return [*gone, _delete(load, table, table.staging), insert]

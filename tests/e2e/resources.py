@@ -28,6 +28,9 @@ def make_resources(root: Path, keys: dict[str, str], pipelines: list[str], share
     node = _role(client("iam"), "emr-node", {"Service": "ec2.amazonaws.com"})
     service = _role(client("iam"), "emr-service", {"Service": "elasticmapreduce.amazonaws.com"})
     copy = _role(client("iam"), "warehouse-copy", {"Service": "redshift.amazonaws.com"})
+    reading = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [reading]})
+    client("iam").put_role_policy(RoleName=f"{PREFIX}-warehouse-copy", PolicyName="copy", PolicyDocument=policy)
     own = client("sts").get_caller_identity()["Arn"]
     airflow = _role(client("iam"), "airflow", {"AWS": own}, [{"Key": "RedshiftDbRoles", "Value": "tidemark_loader"}])
     client("iam").create_instance_profile(InstanceProfileName=f"{PREFIX}-emr-node")

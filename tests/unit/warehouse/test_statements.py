@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -59,12 +60,37 @@ def test_the_lock_comes_first_and_the_record_last() -> None:
     )
 
 
-def test_only_the_lock_differs_between_postgres_and_redshift() -> None:
+def test_only_the_lock_and_the_guard_of_the_keys_differ_between_postgres_and_redshift() -> None:
     postgres = load_transaction(load(*EVERY_MODE), AT, "postgres")
     redshift = load_transaction(load(*EVERY_MODE), AT, "redshift")
 
     assert postgres[0] == 'LOCK TABLE "shop"."tidemark_loads" IN SHARE ROW EXCLUSIVE MODE'
-    assert postgres[1:] == redshift[1:]
+    assert redshift[0] == 'LOCK "shop"."tidemark_loads"'
+    assert postgres[1:3] == redshift[1:3]
+    assert "doubled" not in postgres[3]
+    assert postgres[4:] == redshift[4:]
+
+
+def test_the_guard_counts_keys_that_stand_in_staging_twice_where_no_unique_index_does() -> None:
+    guard = load_transaction(load(staged("users"), staged("prices", "history")), AT, "redshift")[3]
+
+    assert re.findall(
+        r"'doubled (\w+)' .*? 0 AS expected, COUNT\(\*\) AS staged FROM (\(.*?\) > 1\)) AS doubled", guard
+    ) == [
+        (
+            "prices",
+            '(SELECT "id", "valid_from" FROM "shop"."staging_prices" GROUP BY "id", "valid_from" HAVING COUNT(*) > 1)',
+        )
+    ]
+
+
+def test_a_statement_that_the_data_api_would_not_take_is_refused() -> None:
+    wide = staged("users")
+    columns = {f"{number:04d}_{'c' * 58}": wide.contract.columns["id"] for number in range(900)}
+    wide = replace(wide, contract=wide.contract.model_copy(update={"columns": columns}))
+
+    with pytest.raises(ConfigError, match="expected statements of at most 100000 bytes, got one of 1"):
+        load_transaction(load(wide), AT, "redshift")
 
 
 def test_nothing_that_commits_blocks_readers_or_needs_postgres_is_in_the_transaction() -> None:
@@ -77,21 +103,21 @@ def test_replace_empties_the_table_before_it_fills_it() -> None:
     assert load_transaction(load(staged("users")), AT, "redshift")[4:6] == [
         'DELETE FROM "shop"."users"',
         'INSERT INTO "shop"."users" ("id", "order", "_batch") '
-        'SELECT "id", "order", 7 FROM "shop"."staging_users" AS new',
+        'SELECT "id", "order", 7 FROM "shop"."staging_users" AS staged',
     ]
 
 
 def test_insert_keeps_what_is_there() -> None:
     assert load_transaction(load(staged("posts", "insert")), AT, "redshift")[4:-1] == [
         'INSERT INTO "shop"."posts" ("id", "order", "_batch") '
-        'SELECT "id", "order", 7 FROM "shop"."staging_posts" AS new '
-        'WHERE NOT EXISTS (SELECT 1 FROM "shop"."posts" AS old WHERE old."id" = new."id")'
+        'SELECT "id", "order", 7 FROM "shop"."staging_posts" AS staged '
+        'WHERE NOT EXISTS (SELECT 1 FROM "shop"."posts" AS held WHERE held."id" = staged."id")'
     ]
 
 
 def test_append_only_adds() -> None:
     assert load_transaction(load(staged("logs", "append")), AT, "redshift")[4:-1] == [
-        'INSERT INTO "shop"."logs" ("id", "order", "_batch") SELECT "id", "order", 7 FROM "shop"."staging_logs" AS new'
+        'INSERT INTO "shop"."logs" ("id", "order", "_batch") SELECT "id", "order", 7 FROM "shop"."staging_logs" AS staged'
     ]
 
 
@@ -100,7 +126,7 @@ def test_upsert_deletes_what_went_and_what_comes_again_before_it_inserts() -> No
         'DELETE FROM "shop"."users" USING "shop"."deleted_users" WHERE "users"."id" = "deleted_users"."id"',
         'DELETE FROM "shop"."users" USING "shop"."staging_users" WHERE "users"."id" = "staging_users"."id"',
         'INSERT INTO "shop"."users" ("id", "order", "_batch") '
-        'SELECT "id", "order", 7 FROM "shop"."staging_users" AS new',
+        'SELECT "id", "order", 7 FROM "shop"."staging_users" AS staged',
     ]
 
 
@@ -119,7 +145,8 @@ def test_one_guard_counts_all_rows_and_all_deletes() -> None:
     guard = load_transaction(load(staged("users", rows=3), staged("orders", "upsert", 5, deleted=2)), AT, "redshift")[3]
 
     assert re.findall(
-        r"SELECT CAST\('(\w+ \w+)' AS VARCHAR\(80\)\) AS name, (\d+) AS expected, .*? FROM \"shop\"\.\"(\w+)\"", guard
+        r"SELECT CAST\('((?:rows|deletes) \w+)' AS VARCHAR\(80\)\) AS name, (\d+) AS expected, .*? FROM \"shop\"\.\"(\w+)\"",
+        guard,
     ) == [
         ("rows users", "3", "staging_users"),
         ("rows orders", "5", "staging_orders"),
@@ -140,6 +167,7 @@ def test_a_batch_that_wrote_nothing_is_only_recorded() -> None:
         ('ERROR: "tidemark guard: order 5 4"\nCONTEXT: x', FailedGuard("order", expected=5, got=4)),
         ('"tidemark guard: rows coup_attempts 12 11"', FailedGuard("rows", "coup_attempts", 12, 11)),
         ('"tidemark guard: deletes orders 2 0"', FailedGuard("deletes", "orders", 2, 0)),
+        ("context:   tidemark guard: doubled orders 0 3\n  query: 7", FailedGuard("doubled", "orders", 0, 3)),
         ('invalid input syntax for type integer: "7a"', None),
     ],
 )

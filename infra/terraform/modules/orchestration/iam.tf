@@ -188,6 +188,19 @@ data "aws_iam_policy_document" "storage" {
     resources = ["${var.lake.arn}/ledger/*/looked.json"]
   }
 
+  # What COPY reads is listed beside the exported files, once for each load attempt.
+  statement {
+    sid       = "ListFilesForCopy"
+    actions   = ["s3:PutObject"]
+    resources = ["${var.lake.arn}/export/*/copy/*.manifest"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "s3:if-none-match"
+      values   = ["*"]
+    }
+  }
+
   statement {
     sid       = "ListArtifacts"
     actions   = ["s3:ListBucket"]
