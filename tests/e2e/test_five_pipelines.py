@@ -23,7 +23,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         deliver(made)
         for pipeline in PIPELINES:
             made.tidemark("run", pipeline, "--as-of", AS_OF)
-            made.tidemark("submit", pipeline, "--env", "dev", "--as-of", AS_OF)
+        with made.watching_processes():
+            for pipeline in PIPELINES:
+                made.tidemark("submit", pipeline, "--env", "dev", "--as-of", AS_OF)
         yield made
 
 
@@ -44,3 +46,13 @@ def test_a_curated_table_holds_the_same_rows_on_both(project: Project, pipeline:
 def test_a_report_says_the_same_on_both(project: Project, report: str) -> None:
     local = project.report("local", report)
     assert local["rows"] and project.report("dev", report)["rows"] == local["rows"]
+
+
+def test_a_sources_password_is_in_no_bucket_argument_or_process(project: Project) -> None:
+    """Logs, ledger, Delta logs and exports on S3 are searched as they are, unpacked where they are gz; archives hold our code alone."""
+    password = project.password
+    assert len(password) > 10
+    leaks = [name for name, content in project.stored() if password.encode() in content]
+    assert leaks == []
+    assert password not in project.step_arguments()
+    assert not any(password in line for line in project.seen_processes)

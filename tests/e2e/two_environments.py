@@ -9,12 +9,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
+import psutil
 import yaml
 
 from jobs.runtime.embedded_postgres import running_postgres
@@ -35,6 +38,10 @@ class Project:
 
     root: Path
     variables: Mapping[str, str]
+    password: str = field(repr=False)
+    """Of every source."""
+    seen_processes: set[str] = field(default_factory=set, repr=False)
+    """Command lines of this machine while pipelines ran."""
 
     @property
     def home(self) -> Path:
@@ -64,6 +71,40 @@ class Project:
         names = [f"{prefix}{cluster}/steps/{step}/{file}.gz" for file in ("stdout", "stderr")]
         stored = [self.client("s3").get_object(Bucket=bucket, Key=name)["Body"].read() for name in names]
         return "".join(gzip.decompress(each).decode() for each in stored)
+
+    def stored(self) -> Iterator[tuple[str, bytes]]:
+        """(bucket/key, content) of every object but the archives that steps run; gz unpacked."""
+        storage = self.client("s3")
+        for bucket in (each["Name"] for each in storage.list_buckets()["Buckets"]):
+            for page in storage.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+                for key in (each["Key"] for each in page.get("Contents", ()) if not each["Key"].endswith(".zip")):
+                    content = storage.get_object(Bucket=bucket, Key=key)["Body"].read()
+                    yield f"{bucket}/{key}", gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+
+    def step_arguments(self) -> str:
+        emr = self.client("emr")
+        clusters = [each["Id"] for page in emr.get_paginator("list_clusters").paginate() for each in page["Clusters"]]
+        assert clusters
+        return json.dumps([emr.list_steps(ClusterId=cluster)["Steps"] for cluster in clusters], default=str)
+
+    @contextmanager
+    def watching_processes(self) -> Iterator[None]:
+        """Notes the command line of every process, ten times a second."""
+        ended = Event()
+
+        def watch() -> None:
+            while not ended.wait(0.1):
+                for process in psutil.process_iter():
+                    with suppress(psutil.Error):
+                        self.seen_processes.add(" ".join(process.cmdline()))
+
+        watcher = Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
 
     @property
     def dev(self) -> dict[str, Any]:
@@ -110,7 +151,8 @@ def two_environments(folder: Path, *, with_terraform: bool) -> Iterator[Project]
         else:
             make_resources(root, keys(address), list(PIPELINES), SHARED)
         with running_postgres(home) as sources:
-            project = Project(root, variables)
+            password = urlsplit(sources.url("source_shop")).password or ""
+            project = Project(root, variables, password)
             for pipeline, connection in project.dev["connections"].items():
                 url = sources.url(f"source_{pipeline}")
                 project.client("secretsmanager").put_secret_value(SecretId=connection["secret"], SecretString=url)

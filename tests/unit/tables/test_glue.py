@@ -22,10 +22,13 @@ COLUMNS = {"id": "bigint", "name": "varchar(40)", "amount": "numeric(10,2)"}
 def glue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
-    with mock_aws():
-        made = client(boto3.Session(region_name="eu-central-1"), "glue")
-        made.create_database(DatabaseInput={"Name": "dev_shop"})
-        yield made
+    pretended = mock_aws()
+    pretended.start(reset=False)  # an embedded AWS of other tests may live in this process
+    made = client(boto3.Session(region_name="eu-central-1"), "glue")
+    made.create_database(DatabaseInput={"Name": "dev_shop"})
+    yield made
+    made.delete_database(Name="dev_shop")
+    pretended.stop()
 
 
 def table(**columns: str) -> Table:
