@@ -16,7 +16,24 @@ from jobs import cli_emr as emr
 from jobs import cli_repair as repair
 from jobs import printing
 from jobs.cli_lease import lease
-from jobs.cli_options import AsOf, Env, Json, PipelineName, chosen_feeds, command_line, session_in, show, show_run, utc
+from jobs.cli_options import (
+    AcceptShrink,
+    AsOf,
+    Env,
+    FeedNames,
+    Full,
+    Json,
+    ListAll,
+    MaxBatches,
+    PipelineName,
+    RunId,
+    chosen_feeds,
+    command_line,
+    session_in,
+    show,
+    show_run,
+    utc,
+)
 from jobs.config import find_root, load_project
 from jobs.errors import TidemarkError, UsageError
 from jobs.run.pipeline_run import load_pipeline, run_pipeline
@@ -33,27 +50,14 @@ app = typer.Typer(
 @app.command()
 def run(
     pipeline: PipelineName,
-    feeds: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[FEED]...", help="Only these feeds and derived tables. Default: all."),
-    ] = None,
+    feeds: FeedNames = None,
     env: Env = "local",
     as_of: AsOf = None,
-    run_id: Annotated[
-        str | None, typer.Option(help="Running the same id again finishes its batches and claims no more.")
-    ] = None,
-    max_batches: Annotated[
-        int | None, typer.Option(min=1, help="At most so many batches per feed. Default: all pending.")
-    ] = None,
-    accept_shrink: Annotated[
-        bool, typer.Option("--accept-shrink", help="Accept a snapshot far smaller than the last one.")
-    ] = False,
-    list_all: Annotated[
-        bool, typer.Option("--list-all", help="List every dated folder, not only those within late_by_days.")
-    ] = False,
-    full: Annotated[
-        bool, typer.Option("--full", help="Read everything again and apply it through each table's mode.")
-    ] = False,
+    run_id: RunId = None,
+    max_batches: MaxBatches = None,
+    accept_shrink: AcceptShrink = False,
+    list_all: ListAll = False,
+    full: Full = False,
     as_json: Json = False,
 ) -> None:
     """Take every pending batch through Delta into the warehouse."""
@@ -75,10 +79,7 @@ def run(
 @app.command()
 def load(
     pipeline: PipelineName,
-    feeds: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[FEED]...", help="Only these feeds and derived tables. Default: all."),
-    ] = None,
+    feeds: FeedNames = None,
     env: Env = "local",
     as_json: Json = False,
 ) -> None:

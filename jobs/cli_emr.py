@@ -7,20 +7,32 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from jobs import printing
-from jobs.cli_options import AsOf, Env, Json, PipelineName, chosen_feeds, session_in, show, utc
+from jobs.cli_options import (
+    AcceptShrink,
+    AsOf,
+    DaysPerPart,
+    Env,
+    FeedNames,
+    Full,
+    Json,
+    ListAll,
+    MaxBatches,
+    PipelineName,
+    chosen_feeds,
+    session_in,
+    show,
+    utc,
+)
 from jobs.config.aws import Emr
 from jobs.errors import UsageError
 from jobs.run.pipeline_run import RunReport, load_pipeline
 from jobs.run.session import Session
-from jobs.run.settled import unfinished_work
 
 if TYPE_CHECKING:
     import boto3
@@ -29,15 +41,12 @@ if TYPE_CHECKING:
     from jobs.emr.steps import Step
     from jobs.emr.submit import Submitted
 
-RunId = Annotated[str | None, typer.Option("--run-id", help="The run's id. Default: the newest run.")]
+WhichRun = Annotated[str | None, typer.Option("--run-id", help="The run's id. Default: the newest run.")]
 
 
 def submit(
     pipeline: PipelineName,
-    feeds: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[FEED]...", help="Only these feeds and derived tables. Default: all."),
-    ] = None,
+    feeds: FeedNames = None,
     env: Env = "local",
     as_of: AsOf = None,
     run_id: Annotated[
@@ -47,18 +56,15 @@ def submit(
             help="Finish or attach to the run of this id. Default: a running step of the same arguments, else a new id.",
         ),
     ] = None,
-    max_batches: Annotated[
-        int | None, typer.Option(min=1, help="At most so many batches per feed. Default: all pending.")
+    max_batches: MaxBatches = None,
+    accept_shrink: AcceptShrink = False,
+    list_all: ListAll = False,
+    full: Full = False,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="DAY|ID", help="Backfill instead: the first day (2024-03-01) or id.")
     ] = None,
-    accept_shrink: Annotated[
-        bool, typer.Option("--accept-shrink", help="Accept a snapshot far smaller than the last one.")
-    ] = False,
-    list_all: Annotated[
-        bool, typer.Option("--list-all", help="List every dated folder, not only those within late_by_days.")
-    ] = False,
-    full: Annotated[
-        bool, typer.Option("--full", help="Read everything again and apply it through each table's mode.")
-    ] = False,
+    end: Annotated[str | None, typer.Option("--to", metavar="DAY|ID", help="The last day or id of a backfill.")] = None,
+    days_per_part: DaysPerPart = 1,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return when EMR has the step, without following it.")
     ] = False,
@@ -67,44 +73,48 @@ def submit(
     """Run a pipeline as a step on EMR, or attach to the step that is doing it; follow it to its end and load what it has committed."""
     from jobs.emr.follow import follow
     from jobs.emr.logs import StepLogs
-    from jobs.emr.package import Package, deliver
-    from jobs.emr.request import RunRequest, new_run_id, require_run_id
-    from jobs.emr.submit import submit as submit_run
-    from jobs.run.leases import StepsOfRuns, release_ended_steps
+    from jobs.run.backfill import Stretch
+    from jobs.run.on_emr import backfill_request, run_request, submit_run, unfinished_of, work_of
 
-    options = [*(feeds or ()), *_as_of_option(as_of), *(["--max-batches", str(max_batches)] if max_batches else [])]
-    flags = {"--accept-shrink": accept_shrink, "--list-all": list_all, "--full": full}
-    options += [flag for flag, is_set in flags.items() if is_set]
     with session_in(env) as session:
-        chosen = chosen_feeds(session.project, pipeline, feeds)
+        chosen = chosen_feeds(session.project, pipeline, feeds) if feeds else []
         compute, aws = _opened(session)
-        given = require_run_id(run_id) if run_id else new_run_id(utc(as_of))
-        request = RunRequest(env, pipeline, tuple(options), given, is_named=run_id is not None)
-        steps = StepsOfRuns(aws, compute, env, pipeline)
-
-        def delivering() -> Package:
-            release_ended_steps(session.lake, steps, chosen)
-            return deliver(aws, compute.artifacts_uri, session.project.root, session.settings.home, session.progress)
-
-        unfinished = partial(unfinished_work, session.lake, pipeline, chosen)
-        found = submit_run(aws, session.project.environment, request, delivering, unfinished)
+        if start or end:
+            if max_batches or accept_shrink or list_all or full:
+                raise UsageError(f"Submitting a backfill of {pipeline}: expected no options of a run. Leave them out.")
+            stretch = Stretch.between(start, end, days_per_part)
+            chosen = chosen or list(session.project.pipeline(pipeline).feeds)
+            request = backfill_request(env, pipeline, run_id, chosen, stretch=stretch, as_of=utc(as_of))
+        else:
+            request = run_request(
+                env,
+                pipeline,
+                run_id,
+                chosen,
+                as_of=utc(as_of),
+                max_batches=max_batches,
+                accept_shrink=accept_shrink,
+                list_all=list_all,
+                full=full,
+            )
+        found = submit_run(session, request)
         session.progress.say(_told(found))
         if detach:
             _show(as_json, found.step, StepLogs(aws, compute.log_uri, found.step).address)
             return
         try:
-            ended = follow(aws, compute, found.step, session.progress, unfinished)
+            ended = follow(aws, compute, found.step, session.progress, unfinished_of(session, request))
         except KeyboardInterrupt:
             _say_how_to_go_on(env, pipeline, found.step)
             raise typer.Exit(1) from None
         # Also after a step that failed: what it has committed of other feeds is as good as ever.
-        loaded = load_pipeline(session.context(pipeline, run_id=found.step.run_id), chosen)
+        loaded = load_pipeline(session.context(pipeline, run_id=found.step.run_id), work_of(session, request))
     _show_end(as_json, ended, loaded)
 
 
 def logs(
     pipeline: PipelineName,
-    run_id: RunId = None,
+    run_id: WhichRun = None,
     step: Annotated[str | None, typer.Option("--step", help="Id of a step: s-…")] = None,
     env: Env = "local",
     as_json: Json = False,
@@ -131,8 +141,8 @@ def logs(
         print(text or "", end="", flush=True)
 
 
-def cancel(pipeline: PipelineName, run_id: RunId = None, env: Env = "local", as_json: Json = False) -> None:
-    """Cancel the step of a pipeline, and wait until it has ended."""
+def cancel(pipeline: PipelineName, run_id: WhichRun = None, env: Env = "local", as_json: Json = False) -> None:
+    """Cancel the step of a pipeline's run, or its steps if its feeds go side by side, and wait until all have ended."""
     from jobs.emr.cancel import cancel as cancel_step
     from jobs.emr.logs import StepLogs
     from jobs.emr.steps import active_steps_of
@@ -142,19 +152,22 @@ def cancel(pipeline: PipelineName, run_id: RunId = None, env: Env = "local", as_
         session.project.pipeline(pipeline)
         compute, aws = _opened(session)
         active = active_steps_of(client(aws, "emr"), compute, env, pipeline)
-        found = _only([each for each in active if run_id in (None, each.run_id)], _what(pipeline, run_id, None))
-        ended = cancel_step(aws, found, session.progress)
-    _show(as_json, ended, StepLogs(aws, compute.log_uri, ended).address)
+        found = _of_one_run([each for each in active if run_id in (None, each.run_id)], _what(pipeline, run_id, None))
+        ended = [cancel_step(aws, step, session.progress) for step in found]
+    logs = [StepLogs(aws, compute.log_uri, step).address for step in ended]
+    document = {"steps": [_document(step, place) for step, place in zip(ended, logs, strict=True)]}
+
+    def for_people(console: Console) -> None:
+        for step, place in zip(ended, logs, strict=True):
+            _print_step(console, step, place)
+
+    show(as_json, document, for_people)
 
 
 def _opened(session: Session) -> tuple[Emr, boto3.Session]:
     from jobs.emr.submit import require_emr
 
     return require_emr(session.project.environment), session.aws()
-
-
-def _as_of_option(as_of: datetime | None) -> list[str]:
-    return ["--as-of", f"{as_of:%Y-%m-%dT%H:%M:%S}"] if as_of else []
 
 
 def _what(pipeline: str, run_id: str | None, step: str | None) -> str:
@@ -164,13 +177,15 @@ def _what(pipeline: str, run_id: str | None, step: str | None) -> str:
     return f"{' and '.join(named) or 'a run'} of {pipeline}"
 
 
-def _only(active: Sequence[Step], what: str) -> Step:
-    """The one active step. Raises UsageError if there is none or more than one."""
-    if len(active) == 1:
-        return active[0]
-    got = ", ".join(step.run_id for step in active[:5]) or "none"
-    remedy = "Choose one with --run-id." if active else "Nothing is pending or running."
-    raise UsageError(f"Cancelling {what}: expected one pending or running step, got {got}. {remedy}")
+def _of_one_run(active: Sequence[Step], what: str) -> Sequence[Step]:
+    """The active steps, which must be of one run. Raises UsageError if there are none, or more runs."""
+    runs = list(dict.fromkeys(step.run_id for step in active))
+    if len(runs) == 1:
+        return active
+    remedy = "Choose one with --run-id." if runs else "Nothing is pending or running."
+    raise UsageError(
+        f"Cancelling {what}: expected one run with pending or running steps, got {', '.join(runs[:5]) or 'none'}. {remedy}"
+    )
 
 
 def _told(found: Submitted) -> str:
@@ -203,12 +218,12 @@ def _document(step: Step, logs: str) -> dict[str, Any]:
 
 
 def _show(as_json: bool, step: Step, logs: str) -> None:
-    def for_people(console: Console) -> None:
-        console.print(
-            f"{step.name}: {step.state}; step {step.id} on cluster {step.cluster}; logs: {logs}", markup=False
-        )
+    show(as_json, _document(step, logs), lambda console: _print_step(console, step, logs))
 
-    show(as_json, _document(step, logs), for_people)
+
+def _print_step(console: Console, step: Step, logs: str) -> None:
+    told = f"{step.name}: {step.state}; step {step.id} on cluster {step.cluster}; logs: {logs}"
+    console.print(told, markup=False)
 
 
 def _show_end(as_json: bool, ended: Ended, loaded: RunReport) -> None:

@@ -27,6 +27,25 @@ AsOf = Annotated[
     datetime | None,
     typer.Option("--as-of", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="The run's time, in UTC. Default: now."),
 ]
+FeedNames = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[FEED]...", help="Only these feeds and derived tables. Default: all."),
+]
+RunId = Annotated[
+    str | None,
+    typer.Option(
+        "--run-id", help="Running the same id again finishes its batches and claims no more. Default: a new id."
+    ),
+]
+MaxBatches = Annotated[
+    int | None, typer.Option("--max-batches", min=1, help="At most so many batches per feed. Default: all pending.")
+]
+AcceptShrink = Annotated[bool, typer.Option("--accept-shrink", help="Accept a snapshot far smaller than the last one.")]
+ListAll = Annotated[
+    bool, typer.Option("--list-all", help="List every dated folder, not only those within late_by_days.")
+]
+Full = Annotated[bool, typer.Option("--full", help="Read everything again and apply it through each table's mode.")]
+DaysPerPart = Annotated[int, typer.Option("--chunk-days", min=1, help="How many days one batch reads.")]
 PipelineName = Annotated[str, typer.Argument(metavar="PIPELINE", help="A file in conf/pipelines/, without .yaml.")]
 
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date
 from typing import Annotated
 
 import typer
 
 from jobs import printing
 from jobs.batches import RecordId
-from jobs.cli_options import AsOf, Env, Json, PipelineName, chosen_feeds, command_line, session_in, show, show_run, utc
+from jobs.cli_options import (
+    AsOf,
+    DaysPerPart,
+    Env,
+    Json,
+    PipelineName,
+    RunId,
+    chosen_feeds,
+    command_line,
+    session_in,
+    show,
+    show_run,
+    utc,
+)
 from jobs.errors import UsageError
 from jobs.ledger.feed_ledger import FeedLedger
 from jobs.run.pipeline_run import run_pipeline
@@ -24,23 +35,24 @@ quarantine = typer.Typer(no_args_is_help=True, help="List the rejected records o
 
 def backfill(
     pipeline: PipelineName,
-    feed: FeedName,
+    feeds: Annotated[list[str], typer.Argument(metavar="FEED...", help="Feeds of the pipeline.")],
     start: Annotated[str, typer.Option("--from", metavar="DAY|ID", help="The first day (2024-03-01) or id.")],
     end: Annotated[str, typer.Option("--to", metavar="DAY|ID", help="The last day or id; it is read too.")],
-    days_per_part: Annotated[int, typer.Option("--chunk-days", min=1, help="How many days one batch reads.")] = 1,
+    days_per_part: DaysPerPart = 1,
     env: Env = "local",
     as_of: AsOf = None,
+    run_id: RunId = None,
     as_json: Json = False,
 ) -> None:
     """Read a stretch of the past again, in parts. The same command goes on where it was stopped; what is new next is not touched."""
     from jobs.run.backfill import BackfillClaims, Stretch
 
-    stretch = Stretch(_end(start, "--from"), _end(end, "--to"), days_per_part)
+    stretch = Stretch.between(start, end, days_per_part)
     with session_in(env) as session:
-        context = session.context(pipeline, as_of=utc(as_of), command=command_line())
-        (chosen,) = chosen_feeds(session.project, pipeline, [feed])
-        claims = BackfillClaims(context, chosen, stretch)
-        report = run_pipeline(context, [chosen, *_derived_from(session, pipeline)], {chosen: claims})
+        context = session.context(pipeline, as_of=utc(as_of), run_id=run_id, command=command_line())
+        chosen = chosen_feeds(session.project, pipeline, feeds)
+        claims = {feed: BackfillClaims(context, feed, stretch) for feed in chosen}
+        report = run_pipeline(context, [*chosen, *context.pipeline.derived_from(chosen)], claims)
     show_run(as_json, report)
 
 
@@ -88,7 +100,7 @@ def replay(
         ]
         _require_some(pipeline, chosen, wanted)
         claims = {chosen: ReplayClaim(context, chosen, wanted)}
-        report = run_pipeline(context, [chosen, *_derived_from(session, pipeline)], claims)
+        report = run_pipeline(context, [chosen, *context.pipeline.derived_from([chosen])], claims)
     show_run(as_json, report)
 
 
@@ -123,20 +135,3 @@ def _require_some(pipeline: str, feed: str, wanted: list[RecordId]) -> None:
             f"Replaying rejected records of {pipeline}/{feed}: expected open ones that fit the options, got none. "
             f"`tidemark quarantine list {pipeline} {feed}` shows those that are open."
         )
-
-
-def _derived_from(session: Session, pipeline: str) -> list[str]:
-    """The derived tables, which then see what the feed's batches changed."""
-    definition = session.project.pipeline(pipeline)
-    return [name for name in definition.batched if name not in definition.feeds]
-
-
-def _end(text: str, option: str) -> date | int:
-    if re.fullmatch(r"-?[0-9]+", text):
-        return int(text)
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"Reading {option}: expected a day such as 2024-03-01, or an id, got {text!r}. Correct it."
-        ) from None

@@ -6,6 +6,7 @@ Only what one value says by itself. Rules between values are in `feed_checks`, `
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -39,6 +40,29 @@ class Pipeline(Frozen):
             ready = [name for name in waiting if not set(derived[name]) & set(waiting)]
             ordered += ready or waiting  # a circle is refused by the checks
         return (*self.feeds, *ordered)
+
+    @property
+    def paths(self) -> tuple[tuple[str, ...], ...]:
+        """`batched` in parts that share nothing: feeds, with what is derived from them. Different paths can go side by side."""
+        paths: list[tuple[str, ...]] = []
+        for name in self.batched:
+            joined = [path for path in paths if set(path) & self._origins(name)]
+            paths = [path for path in paths if path not in joined]
+            paths.append((*(each for path in joined for each in path), name))
+        return tuple(tuple(name for name in self.batched if name in path) for path in paths)
+
+    def derived_from(self, feeds: Collection[str]) -> tuple[str, ...]:
+        """The derived tables that a batch of any of these feeds can change, each after its inputs."""
+        reached = set(feeds)
+        for name in self.batched:
+            if reached & self._origins(name):
+                reached.add(name)
+        return tuple(name for name in self.batched if name in reached and name not in self.feeds)
+
+    def _origins(self, name: str) -> set[str]:
+        """Which of `batched` the inputs of a derived table come from; none for a feed."""
+        inputs = () if name in self.feeds else self.tables[name].inputs
+        return {each if self.tables[each].inputs else str(self.tables[each].origin) for each in inputs}
 
     def tables_of(self, name: str) -> dict[str, Table]:
         """The tables that a batch of `name` holds, in file order: those read together as that feed, or the one derived table."""

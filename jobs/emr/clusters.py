@@ -15,6 +15,9 @@ from jobs.versions import EMR_RELEASE
 ENDING = ("TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS")
 ENDED = ("TERMINATED", "TERMINATED_WITH_ERRORS")
 
+# Whoever launched it terminates it; this is for the day on which nobody does.
+_MOST_IDLE_SECONDS = 1800
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -98,6 +101,17 @@ def clusters_named(emr: Any, prefix: str, *, days: int, active_only: bool = Fals
 
 def launch_request(compute: Emr, name: str, step: dict[str, Any], role_arn: str) -> dict[str, Any]:
     """What RunJobFlow is asked: a cluster with this one step from the beginning, which ends when the step has."""
+    request = _cluster_request(compute, name, waits_for_steps=False)
+    return {**request, "Steps": [step], "StepExecutionRoleArn": role_arn}
+
+
+def waiting_cluster_request(compute: Emr, name: str, steps_at_once: int) -> dict[str, Any]:
+    """What RunJobFlow is asked: a cluster that waits for steps until it is terminated, or has been idle for too long."""
+    idle = {"AutoTerminationPolicy": {"IdleTimeout": _MOST_IDLE_SECONDS}}
+    return {**_cluster_request(compute, name, waits_for_steps=True), "StepConcurrencyLevel": steps_at_once, **idle}
+
+
+def _cluster_request(compute: Emr, name: str, *, waits_for_steps: bool) -> dict[str, Any]:
     groups = compute.security_groups
     return {
         "Name": name,
@@ -118,11 +132,9 @@ def launch_request(compute: Emr, name: str, step: dict[str, Any], role_arn: str)
             "EmrManagedMasterSecurityGroup": groups.primary,
             "EmrManagedSlaveSecurityGroup": groups.core,
             "ServiceAccessSecurityGroup": groups.service,
-            "KeepJobFlowAliveWhenNoSteps": False,
+            "KeepJobFlowAliveWhenNoSteps": waits_for_steps,
             "TerminationProtected": False,
         },
-        "Steps": [step],
-        "StepExecutionRoleArn": role_arn,
     }
 
 

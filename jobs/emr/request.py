@@ -1,4 +1,4 @@
-"""What is asked of EMR: one run of one pipeline, and the names and arguments by which it is found again."""
+"""What is asked of EMR: one run of one pipeline or of some of its feeds, and the names and arguments by which it is found again."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from jobs.emr.package import Package
 from jobs.errors import UsageError
 
 _RUN_ID = re.compile(r"[A-Za-z0-9._:+-]{1,100}")
+_OF, _AND = "of ", "+"
 _LAUNCHER = re.compile(r"s3://\S+/launch-[0-9a-f]{16}\.py")
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """`options`: what follows the pipeline on the command line of `tidemark run`, without the environment and the run id.
+    """`feeds`: those that were chosen; none: all. `options`: what follows them on the command line of `tidemark <command>`, without the
+    environment and the run id.
 
     `is_named`: the run id was given, so that only a step of this id is meant.
     """
@@ -28,14 +30,19 @@ class RunRequest:
     options: tuple[str, ...]
     run_id: str
     is_named: bool
+    feeds: tuple[str, ...] = ()
+    command: Literal["run", "backfill"] = "run"
 
     @property
     def cluster_name(self) -> str:
         return f"{clusters_of(self.environment, self.pipeline)}{self.run_id}"
 
     def step_name(self, attempt: int) -> str:
-        first = f"{steps_of_pipeline(self.pipeline)}{self.run_id}"
-        return first if attempt == 1 else f"{first} attempt {attempt}"
+        """Different feeds of one run are different steps: they may go side by side."""
+        words = [f"{steps_of_pipeline(self.pipeline)}{self.run_id}"]
+        words += [_OF + _AND.join(self.feeds)] if self.feeds else []
+        words += [f"attempt {attempt}"] if attempt > 1 else []
+        return " ".join(words)
 
     def attempt_of(self, step_name: str) -> int | None:
         """Which attempt of this run the step of that name is, from 1; None if it is of another run."""
@@ -57,7 +64,18 @@ class RunRequest:
 
     @property
     def _without_run_id(self) -> tuple[str, ...]:
-        return ("run", self.pipeline, *self.options, "--env", self.environment)
+        return (self.command, self.pipeline, *self.feeds, *self.options, "--env", self.environment)
+
+
+def run_id_of(step_name: str) -> str:
+    """The run that a step of ours belongs to."""
+    return step_name.split(" ")[2]
+
+
+def feeds_of(step_name: str) -> tuple[str, ...]:
+    """The feeds that a step of ours was given; none: all of its pipeline."""
+    words = step_name.split(" ")[3:]
+    return tuple(words[1].split(_AND)) if words[:1] == [_OF.strip()] else ()
 
 
 def clusters_of(environment: str, pipeline: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from jobs.config.aws import Emr
 from jobs.emr.clusters import clusters_named
-from jobs.emr.request import clusters_of, steps_of_pipeline
+from jobs.emr.request import clusters_of, feeds_of, run_id_of, steps_of_pipeline
 from jobs.errors import AwsRefusedError, UsageError
 from jobs.runtime.aws import aws_errors
 
@@ -39,7 +39,12 @@ class Step:
 
     @property
     def run_id(self) -> str:
-        return self.name.partition(" attempt ")[0].rpartition(" ")[2]
+        return run_id_of(self.name)
+
+    def may_write(self, feed: str) -> bool:
+        """Whether the step was given this feed, or all of its pipeline."""
+        feeds = feeds_of(self.name)
+        return not feeds or feed in feeds
 
 
 def described_step(emr: Any, cluster: str, step_id: str) -> Step:

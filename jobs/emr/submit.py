@@ -46,11 +46,13 @@ def submit(
     request: RunRequest,
     deliver: Callable[[], Package],
     unfinished: Unfinished,
+    cluster: str | None = None,
 ) -> Submitted:
     """The step of this run: the one that is pending, running or has done all of it, else a new one.
 
     Without a named run id a step of the pipeline that is asked the same counts as this run. After a failed or cancelled step of the
-    run id a new attempt is made. `deliver` is called only for a new step.
+    run id a new attempt is made: on `cluster`, else on the shared one or on one that is launched for it, as the environment says.
+    `deliver` is called only for a new step.
 
     Raises: ConfigError (no role, no such cluster, another release), ClusterError, CredentialsError, AwsUnavailableError, AwsRefusedError.
     """
@@ -64,8 +66,9 @@ def submit(
             require_ours(described(emr, found.cluster), compute)
         return Submitted(found, is_new=False)
     adding = client(session, "emr", retried=False)
-    if is_shared(environment, request.pipeline):
+    if cluster is None and is_shared(environment, request.pipeline):
         cluster = require_shared(emr, compute).id
+    if cluster:
         _require_room(emr, cluster)
         config = step_config(request, attempt, deliver())
         step = _add(emr, adding, cluster, config, role)

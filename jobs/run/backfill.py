@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -41,6 +42,11 @@ class Stretch:
             got = f"from {self.start} to {self.end}"
             raise UsageError(f"Backfilling: expected an end that is not before the start, got {got}. Swap them.")
 
+    @classmethod
+    def between(cls, start: str | None, end: str | None, days_per_part: int = 1) -> Stretch:
+        """As --from and --to give it. Raises UsageError for what is neither days nor ids."""
+        return cls(_end_of_stretch(start, "--from"), _end_of_stretch(end, "--to"), days_per_part)
+
     def name(self, ids_per_part: int) -> str:
         """Names the parts too: with others, those that are done would say nothing of those that are left."""
         size = f"{ids_per_part} ids" if isinstance(self.start, int) else f"{self.days_per_part} days"
@@ -60,8 +66,8 @@ class BackfillClaims:
         open_plan = FeedLedger(context.lake, context.name, feed).state().open_plan
         self._last = open_plan.number if open_plan and self._is_last(open_plan) else None
 
-    def __call__(self, context: RunContext, feed: str, state: FeedState) -> Plan | Nothing:
-        if self._last in state.committed:
+    def __call__(self, context: RunContext, feed: str, state: FeedState, is_rerun: bool) -> Plan | Nothing:
+        if self._last in state.committed or (is_rerun and self._name not in state.backfills):
             return Nothing()
         number = state.backfills.get(self._name, 0) + 1
         words, fill = self._parts[number - 1]
@@ -76,6 +82,18 @@ class BackfillClaims:
         """Whether with this batch the backfill ends; with the batch as void it does not."""
         part = plan.backfill
         return part is not None and part.name == self._name and part.number == part.of
+
+
+def _end_of_stretch(text: str | None, option: str) -> date | int:
+    if text and re.fullmatch(r"-?[0-9]+", text):
+        return int(text)
+    try:
+        return date.fromisoformat(text or "")
+    except ValueError:
+        got = repr(text) if text else "nothing"
+        raise UsageError(
+            f"Reading {option}: expected a day such as 2024-03-01, or an id, got {got}. Correct it."
+        ) from None
 
 
 def _parts(context: RunContext, feed: str, stretch: Stretch) -> Iterator[tuple[str, Fill]]:

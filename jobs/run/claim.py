@@ -28,6 +28,11 @@ def next_plan(context: RunContext, feed: str, state: FeedState) -> Plan | Nothin
             return next_rows(context, feed, definition, state)
 
 
+def next_new(context: RunContext, feed: str, state: FeedState, is_rerun: bool) -> Plan | Nothing:
+    """What is new, if the run has not taken it already: a run id that ran before claims no more."""
+    return Nothing(is_limited=True) if is_rerun else next_plan(context, feed, state)
+
+
 def preview(context: RunContext, feed: str, state: FeedState) -> str | Nothing:
     """What a claim would take, in words; decides nothing and waits for nobody."""
     if isinstance(context.pipeline.feeds.get(feed), PostgresFeed):

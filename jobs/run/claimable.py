@@ -25,8 +25,9 @@ class Nothing:
     is_limited: bool = False
 
 
-Claim = Callable[[RunContext, str, FeedState], Plan | Nothing]
-"""What decides the next batch of a feed, from its ledger as it is under the lease."""
+Claim = Callable[[RunContext, str, FeedState, bool], Plan | Nothing]
+"""What decides the next batch of a feed, from its ledger as it is under the lease. True: the run's id had batches of it before, so that
+only what it began may be finished."""
 
 
 def next_batch(context: RunContext, feed: str, state: FeedState, reason: str, as_of: datetime | None = None) -> Plan:

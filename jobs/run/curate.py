@@ -12,7 +12,7 @@ from jobs.ledger.feed_ledger import FeedLedger
 from jobs.ledger.feed_state import FeedState
 from jobs.ledger.lease import held_lease, new_holder, refuse_if_held
 from jobs.run.check import check, read_checked
-from jobs.run.claim import next_plan
+from jobs.run.claim import next_new
 from jobs.run.claimable import Claim, Nothing
 from jobs.run.context import RunContext
 from jobs.run.export import export
@@ -35,7 +35,7 @@ class CuratedFeed:
     error: TidemarkError | None = None
 
 
-def curate(context: RunContext, feed: str, claim: Claim = next_plan) -> CuratedFeed:
+def curate(context: RunContext, feed: str, claim: Claim = next_new) -> CuratedFeed:
     """Ends the open batch of the feed, if any, then claims and ends further ones. A Tidemark error stops this feed only."""
     ended: list[tuple[Plan, Outcome]] = []
     stopped = Nothing()
@@ -66,9 +66,9 @@ def _drain(context: RunContext, ledger: FeedLedger, claim: Claim, ended: list[tu
     while True:
         plan = state.open_plan
         if plan is None:
-            if is_rerun or (context.max_batches is not None and len(ended) >= context.max_batches):
+            if context.max_batches is not None and len(ended) >= context.max_batches:
                 return Nothing(is_limited=True)
-            found = claim(context, ledger.feed, state)
+            found = claim(context, ledger.feed, state, is_rerun)
             if isinstance(found, Nothing):
                 return found
             ledger.put_plan(found)

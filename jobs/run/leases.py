@@ -38,9 +38,11 @@ class StepsOfRuns:
     environment: str
     pipeline: str
 
-    def of(self, run_id: str) -> list[Step]:
-        found = steps_of(client(self.aws, "emr"), self.compute, self.environment, self.pipeline, run_id=run_id)
-        return list(found)
+    def of(self, holder: Holder, feed: str) -> list[Step]:
+        """Those that can have taken this feed's lease for the holder's run."""
+        emr = client(self.aws, "emr")
+        found = steps_of(emr, self.compute, self.environment, self.pipeline, run_id=holder.run_id)
+        return [step for step in found if step.may_write(feed)]
 
 
 def held_leases(lake: Lake, pipeline: str, feeds: Iterable[str]) -> Iterator[HeldLease]:
@@ -53,7 +55,7 @@ def held_leases(lake: Lake, pipeline: str, feeds: Iterable[str]) -> Iterator[Hel
 def release_ended_steps(lake: Lake, steps: StepsOfRuns, feeds: Iterable[str]) -> None:
     """Ends the leases of runs whose steps have all ended: a driver goes with its step. Raises LeaseHeldError for one that has not."""
     for held in held_leases(lake, steps.pipeline, feeds):
-        found = steps.of(held.holder.run_id)
+        found = steps.of(held.holder, held.feed)
         active = next((step for step in found if step.is_active), None)
         if active:
             raise LeaseHeldError(
@@ -67,7 +69,7 @@ def release_ended_steps(lake: Lake, steps: StepsOfRuns, feeds: Iterable[str]) ->
 
 def break_step_lease(lake: Lake, steps: StepsOfRuns, held: HeldLease, progress: Progress) -> str:
     """Ends the holder's step and with that its lease; the proof. Raises UsageError where EMR knows no step of that run."""
-    found = steps.of(held.holder.run_id)
+    found = steps.of(held.holder, held.feed)
     if not found:
         raise UsageError(
             f"Breaking the lease of {steps.pipeline}/{held.feed}: expected EMR to know a step of run {held.holder.run_id}, got none. "

@@ -32,7 +32,7 @@ class ReplayClaim:
             )
         self._chosen = set(chosen)
 
-    def __call__(self, context: RunContext, feed: str, state: FeedState) -> Plan | Nothing:
+    def __call__(self, context: RunContext, feed: str, state: FeedState, is_rerun: bool) -> Plan | Nothing:
         if context.run_id in state.runs:
             return Nothing()
         found = open_records(context.lake, FeedLedger(context.lake, context.name, feed), state)

@@ -3,8 +3,8 @@
 Top level: objects, in any number, with or without white space between them, and arrays of objects. A valid object ends
 where it ends; nothing that follows can change that. A value that is not valid is one unreadable record:
 
-- Up to the bracket that closes it, if its brackets pair and every string in it stands where a string may stand: then no
-  quote is missing, and the brackets are brackets. Reading goes on behind it.
+- Up to the bracket that closes it, if its brackets pair, every string in it stands where a string may stand, and none goes
+  on to a line that begins with a bracket: then no quote is missing, and the brackets are brackets. Reading goes on behind it.
 - Otherwise its end cannot be told, and reading goes on at the next *sure start*: a whole valid object with at least one
   name, after `}` and white space only, or at the beginning of a line after anything but `[ , : {`; and behind it comes
   another object or the end. Inside a valid value nothing of that is possible: objects in an array have commas between
@@ -33,6 +33,7 @@ _CUT = re.compile(rb"\}(?=%b(?:[{\[]|\Z))" % _WS)
 _CUT_IN_ARRAY = re.compile(rb"\}(?=%b(?:,%b\{|\]|\Z))" % (_WS, _WS))
 _CUTS = 8  # tries; a record with more of `}{` or `},{` inside is scanned, or its parts would be parsed again and again
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_INTO_ANOTHER_RECORD = re.compile(rb"\n[ \t\r\n]*+[{\[]")
 _TOKEN = re.compile(rb'([^"{}\[\]]*+)([{}\[\]]|%b)' % _STRING, re.DOTALL)
 _WORD = re.compile(rb'%b|[^"{}\[\],:\s]++|.' % _STRING, re.DOTALL)
 _SCALAR = re.compile(rb"%b|-?[0-9][0-9.eE+-]*+|true|false|null" % _STRING, re.DOTALL)
@@ -140,7 +141,7 @@ def _closing(data: bytes, at: int, is_last: bool, look_ahead: int) -> int | None
     first_gap = None
     while match := _TOKEN.match(data, at):
         between, token, at = match[1].strip(b" \t\r\n"), match[2], match.end()
-        if not _fit(before, between, token):
+        if not _fit(before, between, token) or (token[:1] == b'"' and _INTO_ANOTHER_RECORD.search(token)):
             return None
         if first_gap is None and opened and token in (b"{", b"[") and not _may_nest(before, between):
             first_gap = at

@@ -13,6 +13,7 @@ from infra.provision.environment_file import write_environment_file
 
 REGION = "eu-central-1"
 PREFIX = "tidemark-dev"
+DELTA = {"delta.enabled": "true"}
 
 
 def make_resources(root: Path, keys: dict[str, str], pipelines: list[str], shared: list[str]) -> None:
@@ -46,7 +47,7 @@ def make_resources(root: Path, keys: dict[str, str], pipelines: list[str], share
         "type": "emr",
         "release_label": "emr-spark-8.0.0",
         "applications": ["Spark"],
-        "configurations": [{"classification": "delta-defaults", "properties": {"delta.enabled": "true"}}],
+        "configurations": [{"classification": "delta-defaults", "properties": DELTA}],
         "service_role": service.rsplit("/", 1)[-1],
         "instance_profile": f"{PREFIX}-emr-node",
         "subnet_ids": subnets,
@@ -112,6 +113,7 @@ def _shared_cluster(emr: Any, logs: str, subnet: str) -> str:
         SecurityConfiguration=f"{PREFIX}-emr",
         StepConcurrencyLevel=2,
         Applications=[{"Name": "Spark"}],
+        Configurations=[{"Classification": "delta-defaults", "Properties": DELTA}],
         Tags=[{"Key": "tidemark-clusters", "Value": PREFIX}],
         Instances={
             "Ec2SubnetId": subnet,

@@ -156,7 +156,9 @@ def test_cancel_ends_the_step_and_says_so(desk: Desk) -> None:
     step = desk.add("night", "sleep 600")
     desk.account.wait_for(desk.cluster, step, "RUNNING")
     done = desk.run("cancel", desk.name, "--json")
-    assert (done.returncode, json.loads(done.stdout)["state"]) == (0, "CANCELLED"), done.stderr
+    assert (done.returncode, [step["state"] for step in json.loads(done.stdout)["steps"]]) == (0, ["CANCELLED"]), (
+        done.stderr
+    )
     assert desk.account.states(desk.cluster, step) == ["CANCELLED"]
 
 
@@ -164,8 +166,15 @@ def test_cancel_of_two_asks_which(desk: Desk) -> None:
     steps = [desk.add(name, "sleep 600") for name in ("first", "second")]
     done = desk.run("cancel", desk.name)
     assert done.returncode == 2
-    assert "expected one pending or running step, got second, first. Choose one with --run-id." in done.stderr
+    assert "expected one run with pending or running steps, got second, first. Choose one with --run-id." in done.stderr
     assert "CANCELLED" not in desk.account.states(desk.cluster, *steps)
+
+
+def test_cancel_ends_all_steps_of_a_run_whose_feeds_go_side_by_side(desk: Desk) -> None:
+    steps = [desk.add(name, "sleep 600") for name in ("night of left", "night of right")]
+    done = desk.run("cancel", desk.name)
+    assert done.returncode == 0, done.stderr
+    assert desk.account.states(desk.cluster, *steps) == ["CANCELLED", "CANCELLED"]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +182,7 @@ def test_cancel_of_two_asks_which(desk: Desk) -> None:
     [
         (("submit", "nobody"), "Looking for pipeline 'nobody'"),
         (("logs", "{name}"), "expected a step on EMR, got none"),
-        (("cancel", "{name}"), "expected one pending or running step, got none"),
+        (("cancel", "{name}"), "expected one run with pending or running steps, got none"),
         (("submit", "{name}", "--run-id", "two words"), "Reading --run-id"),
     ],
 )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from jobs.emr.package import Package
-from jobs.emr.request import RunRequest, new_run_id, require_run_id, step_config
+from jobs.emr.request import RunRequest, feeds_of, new_run_id, require_run_id, run_id_of, step_config
 from jobs.errors import UsageError
 
 PACKAGE = Package("s3://a/jobs/app-0123456789abcdef.zip", "s3://a/jobs/d.zip", "s3://a/jobs/launch-0123456789abcdef.py")
@@ -33,6 +33,20 @@ def test_a_step_of_the_run_is_known_by_its_name(name: str, attempt: int | None) 
     assert NIGHT.attempt_of(name) == attempt
 
 
+@pytest.mark.parametrize("attempt", [1, 2])
+@pytest.mark.parametrize("feeds", [(), ("orders",), ("orders", "by_day")])
+def test_the_name_of_a_step_says_its_run_and_its_feeds(feeds: tuple[str, ...], attempt: int) -> None:
+    request = RunRequest("dev", "shop", (), "night", is_named=True, feeds=feeds)
+    name = request.step_name(attempt)
+    assert (run_id_of(name), feeds_of(name), request.attempt_of(name)) == ("night", feeds, attempt)
+
+
+def test_other_feeds_of_the_same_run_are_another_step() -> None:
+    orders = RunRequest("dev", "shop", (), "night", is_named=True, feeds=("orders",))
+    assert NIGHT.attempt_of(orders.step_name(1)) is None
+    assert orders.attempt_of(NIGHT.step_name(1)) is None
+
+
 def test_what_the_job_is_given_stands_last() -> None:
     assert arguments(NIGHT)[-7:] == ["run", "shop", "--full", "--env", "dev", "--run-id", "night"]
 
@@ -50,7 +64,8 @@ def test_another_run_id_and_another_version_of_the_code_ask_the_same() -> None:
     [
         RunRequest("dev", "shop", (), "night", is_named=True),
         RunRequest("prod", "shop", ("--full",), "night", is_named=True),
-        RunRequest("dev", "shop", ("orders", "--full"), "night", is_named=True),
+        RunRequest("dev", "shop", ("--full",), "night", is_named=True, feeds=("orders",)),
+        RunRequest("dev", "shop", ("--full",), "night", is_named=True, command="backfill"),
     ],
 )
 def test_other_options_ask_something_else(other: RunRequest) -> None:
