@@ -101,7 +101,7 @@ bench-upsert: $(READY) ## Time an upsert into 1, 4 and 16 million rows beside pl
 check: $(READY) ## Check style, types, import rules and the generated schemas
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy jobs infra
+	@$(BIN)/mypy jobs infra orchestration
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m jobs.config.schema --check
 
@@ -116,7 +116,7 @@ schema: $(READY) ## Write conf/schema/ from the models
 
 .PHONY: lock
 lock: $(UV) ## Lock requirements/*.in again; `make lock UPGRADE=1` takes newer versions
-	@for part in build tools runtime dev checkov; do \
+	@for part in build tools orchestration runtime dev checkov; do \
 	    $(UV) pip compile requirements/$$part.in --output-file requirements/$$part.txt --universal --python-version 3.11 \
 	        --generate-hashes --no-header --quiet $(if $(UPGRADE),--upgrade); done
 

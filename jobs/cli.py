@@ -61,7 +61,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Take every pending batch through Delta into the warehouse."""
-    with session_in(env) as session:
+    with session_in(env, pipeline) as session:
         context = session.context(
             pipeline,
             as_of=utc(as_of),
@@ -84,7 +84,7 @@ def load(
     as_json: Json = False,
 ) -> None:
     """Load every committed batch that the warehouse does not have. A run does this at its end; alone it makes good a dead warehouse."""
-    with session_in(env) as session:
+    with session_in(env, pipeline) as session:
         context = session.context(pipeline, command=command_line())
         report = load_pipeline(context, chosen_feeds(session.project, pipeline, feeds))
     show_run(as_json, report)
@@ -95,7 +95,7 @@ def plan(pipeline: PipelineName, env: Env = "local", as_of: AsOf = None, as_json
     """Show what a run would do. Writes nothing."""
     from jobs.run.look import look
 
-    with session_in(env) as session:
+    with session_in(env, pipeline) as session:
         context = session.context(pipeline, as_of=utc(as_of))
         looks = [look(context, feed) for feed in context.pipeline.batched]
     show(
@@ -115,7 +115,7 @@ def status(
     """Show every table: batches, rows, rejects, last run, lag behind its schedule."""
     from jobs.run.status import pipeline_status
 
-    with session_in(env) as session:
+    with session_in(env, pipeline) as session:
         chosen = [session.project.pipeline(pipeline)] if pipeline else list(session.project.pipelines.values())
         tables = [table for each in chosen for table in pipeline_status(session.lake, each, datetime.now(UTC))]
     show(as_json, printing.status_document(tables), lambda console: printing.print_status(console, tables))
@@ -168,7 +168,7 @@ def sample(
     """Make one day of a pipeline's source system: the same arguments give the same bytes."""
     from jobs.samples.generate import make_sample
 
-    with session_in(env) as session:
+    with session_in(env, pipeline) as session:
         session.project.pipeline(pipeline)
         made = make_sample(pipeline, day, rows, session.lake, lambda: session.source_url(pipeline))
     show(as_json, printing.sample_document(made), lambda console: printing.print_sample(console, made))

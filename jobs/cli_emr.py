@@ -76,7 +76,7 @@ def submit(
     from jobs.run.backfill import Stretch
     from jobs.run.on_emr import backfill_request, run_request, submit_run, unfinished_of, work_of
 
-    with session_in(env) as session:
+    with session_in(env, pipeline) as session:
         chosen = chosen_feeds(session.project, pipeline, feeds) if feeds else []
         compute, aws = _opened(session)
         if start or end:
@@ -124,7 +124,7 @@ def logs(
     from jobs.emr.steps import newest, steps_of
     from jobs.runtime.aws import client
 
-    with session_in(env) as session:
+    with session_in(env, pipeline) as session:
         session.project.pipeline(pipeline)
         compute, aws = _opened(session)
         emr = client(aws, "emr")
@@ -148,7 +148,7 @@ def cancel(pipeline: PipelineName, run_id: WhichRun = None, env: Env = "local", 
     from jobs.emr.steps import active_steps_of
     from jobs.runtime.aws import client
 
-    with session_in(env) as session:
+    with session_in(env, pipeline) as session:
         session.project.pipeline(pipeline)
         compute, aws = _opened(session)
         active = active_steps_of(client(aws, "emr"), compute, env, pipeline)

@@ -19,7 +19,7 @@ lease = typer.Typer(no_args_is_help=True, help="Show who writes a feed, and end 
 @lease.command("show")
 def show_leases(pipeline: PipelineName, env: Env = "local", as_json: Json = False) -> None:
     """Show the holder of every feed and derived table."""
-    with session_in(env) as session:
+    with session_in(env, pipeline) as session:
         found = {
             feed: current_holder(session.lake, pipeline, feed) for feed in chosen_feeds(session.project, pipeline, None)
         }
@@ -48,7 +48,7 @@ def break_lease(
     as_json: Json = False,
 ) -> None:
     """End the run that holds a feed: its step is cancelled, or its process killed, and the lease ends when that is proven."""
-    with session_in(env) as session:
+    with session_in(env, pipeline) as session:
         (chosen,) = chosen_feeds(session.project, pipeline, [feed])
         proof = _broken(session, env, pipeline, chosen)
     document: dict[str, Any] = {"pipeline": pipeline, "feed": feed, "proof": proof}

@@ -50,9 +50,9 @@ PipelineName = Annotated[str, typer.Argument(metavar="PIPELINE", help="A file in
 
 
 @contextmanager
-def session_in(env: str) -> Iterator[Session]:
-    """What a command in the project around the current folder needs, in one of its environments."""
-    project = load_project(find_root(Path.cwd()), env)
+def session_in(env: str, pipeline: str | None = None) -> Iterator[Session]:
+    """What a command in the project around the current folder needs, in one of its environments; `pipeline`: for this one only."""
+    project = load_project(find_root(Path.cwd()), env, pipeline)
     with open_session(project, Progress()) as session:
         yield session
 

@@ -48,7 +48,7 @@ def backfill(
     from jobs.run.backfill import BackfillClaims, Stretch
 
     stretch = Stretch.between(start, end, days_per_part)
-    with session_in(env) as session:
+    with session_in(env, pipeline) as session:
         context = session.context(pipeline, as_of=utc(as_of), run_id=run_id, command=command_line())
         chosen = chosen_feeds(session.project, pipeline, feeds)
         claims = {feed: BackfillClaims(context, feed, stretch) for feed in chosen}
@@ -65,7 +65,7 @@ def list_rejected(
     as_json: Json = False,
 ) -> None:
     """Show the open rejected records: where each came from and why it was rejected."""
-    with session_in(env) as session:
+    with session_in(env, pipeline) as session:
         chosen = chosen_feeds(session.project, pipeline, [feed] if feed else None)
         found = {name: _open(session, pipeline, name) for name in chosen}
     document = printing.quarantine_document(pipeline, found)
@@ -87,7 +87,7 @@ def replay(
     """Judge open rejected records again, by today's contract, in a batch of their own. What fails again stays rejected."""
     from jobs.run.replay import ReplayClaim
 
-    with session_in(env) as session:
+    with session_in(env, pipeline) as session:
         context = session.context(pipeline, as_of=utc(as_of), command=command_line())
         (chosen,) = chosen_feeds(session.project, pipeline, [feed])
         wanted = [
@@ -116,7 +116,7 @@ def abandon(
     """Give up the open batch of a feed: its number is burnt, what it would have read is pending again."""
     from jobs.run.abandon import abandon as abandon_batch
 
-    with session_in(env) as session:
+    with session_in(env, pipeline) as session:
         context = session.context(pipeline, command=command_line())
         (chosen,) = chosen_feeds(session.project, pipeline, [feed])
         number = abandon_batch(context, chosen, undo=undo)

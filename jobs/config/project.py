@@ -22,6 +22,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 DEFAULT_ENVIRONMENT = "local"
 
+_PIPELINES = "conf/pipelines"
+
 
 @dataclass(frozen=True)
 class Project:
@@ -50,12 +52,24 @@ class Project:
         return (self.root / "conf/reports" / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def load_project(root: Path, environment: str | None = None) -> Project:
-    """Pipelines, environments and report names below `root`/conf. Raises ConfigError with every problem there is."""
+def load_project(root: Path, environment: str | None = None, pipeline: str | None = None) -> Project:
+    """Pipelines, environments and report names below `root`/conf. Raises ConfigError with every problem there is.
+
+    With `pipeline`, what is wrong with the file of another one is no matter, and that one is left out: it stops nobody else's run.
+    """
+    project, problems = read_project(root, environment)
+    mine = [each for each in problems if pipeline is None or _pipeline_of(each) in (None, pipeline)]
+    if mine or project is None:
+        raise config_error(mine or problems)
+    return project
+
+
+def read_project(root: Path, environment: str | None = None) -> tuple[Project | None, list[Problem]]:
+    """(What of `root`/conf is sound, everything that is not); no project without a sound environment."""
     problems: list[Problem] = []
     pipelines: dict[str, Pipeline] = {}
     documents: dict[str, Document] = {}
-    for name, document in _documents(root, "conf/pipelines", problems):
+    for name, document in _documents(root, _PIPELINES, problems):
         pipeline, found = validated(Pipeline, document)
         problems += found
         pipeline = pipeline or readable_part(document)
@@ -71,9 +85,15 @@ def load_project(root: Path, environment: str | None = None) -> Project:
         expected = f"an environment ({listed(environments)})"
         problems.append(Problem("conf/environments", None, "", expected, repr(chosen), near))
     selected = environments.get(chosen)
-    if problems or selected is None:
-        raise config_error(problems)
-    return Project(root, pipelines, selected)
+    broken = {_pipeline_of(problem) for problem in problems}
+    sound = {name: pipeline for name, pipeline in pipelines.items() if name not in broken}
+    return (Project(root, sound, selected) if selected else None), problems
+
+
+def _pipeline_of(problem: Problem) -> str | None:
+    """The pipeline whose file has the problem; None for any other file."""
+    folder, _, file = problem.file.rpartition("/")
+    return file.removesuffix(".yaml") if folder == _PIPELINES and file else None
 
 
 def find_root(start: Path) -> Path:

@@ -38,6 +38,18 @@ def publish(context: RunContext, feeds: list[str]) -> list[PublishedFeed]:
     return [result for result in results if result.loads or result.error]
 
 
+def unpublished(context: RunContext, feeds: list[str]) -> dict[str, list[int]]:
+    """The committed batches that the warehouse lacks, by its own ledger. Writes nothing. Raises what a session of the warehouse raises."""
+    committed = {feed: set(FeedLedger(context.lake, context.name, feed).state().committed) for feed in feeds}
+    if not any(committed.values()):
+        return {feed: [] for feed in feeds}
+    with context.warehouse() as warehouse:
+        return {
+            feed: sorted(numbers - set(warehouse.published_attempts(context.name, feed))) if numbers else []
+            for feed, numbers in committed.items()
+        }
+
+
 def _publish_feed(
     context: RunContext, warehouse: Warehouse, ledger: FeedLedger, committed: tuple[int, ...]
 ) -> PublishedFeed:

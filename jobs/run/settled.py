@@ -18,6 +18,11 @@ def unfinished_work(lake: Lake, pipeline: str, feeds: Iterable[str], run_id: str
     return [left for feed in feeds for left in _left(lake, pipeline, feed, run_id, since)]
 
 
+def has_committed(lake: Lake, pipeline: str, feeds: Iterable[str], run_id: str) -> bool:
+    """Whether the run has committed a batch of any of these."""
+    return any(run_id in FeedLedger(lake, pipeline, feed).state().runs for feed in feeds)
+
+
 def _left(lake: Lake, pipeline: str, feed: str, run_id: str, since: datetime) -> Iterator[str]:
     ledger = FeedLedger(lake, pipeline, feed)
     state = ledger.state()

@@ -139,9 +139,10 @@ def two_environments(folder: Path, *, with_terraform: bool) -> Iterator[Project]
     """Both empty: sources and lakes hold nothing yet, the secrets name databases of one running Postgres."""
     root, home = folder / "project", folder / "home"
     unwanted = shutil.ignore_patterns("__pycache__", ".terraform*", "dev.yaml")
-    for part in ("conf", "infra/terraform", "jobs", "requirements"):
+    for part in ("conf", "infra/terraform", "jobs", "orchestration", "requirements"):
         shutil.copytree(ROOT / part, root / part, ignore=unwanted)
-    shutil.copy(ROOT / "pyproject.toml", root)
+    for file in ("pyproject.toml", ".airflowignore"):
+        shutil.copy(ROOT / file, root)
     server, address = start_server(folder)
     try:
         variables = {**address, "TIDEMARK_HOME": str(home), "AWS_REGION": "eu-central-1"}

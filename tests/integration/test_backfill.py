@@ -68,6 +68,20 @@ def reasons(done: object) -> list[str]:
     return [plan.reason for plan, _ in done]  # type: ignore[attr-defined]
 
 
+def test_a_run_id_finishes_its_backfill_and_begins_no_other(items: ProjectSystem) -> None:
+    items.configure(ITEMS)
+    batches(items.run())
+    items.in_source(MARCH)
+
+    first = batches(items.backfill("db", FIRST, LAST, run_id="back", max_batches=1))
+    rest = batches(items.backfill("db", FIRST, LAST, run_id="back"))
+    again = batches(items.backfill("db", FIRST, LAST, run_id="back"))
+
+    assert (len(first), len(rest), again) == (1, 2, [])
+    assert items.curated("items", "id") == [(1,), (2,), (3,), (9,)]
+    assert len(batches(items.backfill("db", FIRST, LAST, run_id="another"))) == 3
+
+
 def test_a_stopped_one_goes_on_with_the_next_part_and_no_bound_moves(items: ProjectSystem) -> None:
     items.configure(ITEMS)
     batches(items.run())
