@@ -91,7 +91,19 @@ local-aws: $(READY) ## Start an embedded AWS on loopback; prints the variables t
 
 .PHONY: e2e
 e2e: $(READY) ## Run all five pipelines on the embedded AWS, from Terraform to the reports, and compare with a laptop's
-	@$(BIN)/pytest tests/e2e -q --durations=15
+	@$(BIN)/pytest tests/e2e -q -n 2 --dist loadfile --durations=15
+
+.PHONY: airflow
+airflow: $(READY) ## Start a real Airflow beside an embedded AWS, on loopback, with a DAG for every pipeline
+	@$(BIN)/python -m infra.local.airflow $(ARGS)
+
+.PHONY: test-dags
+test-dags: $(READY) ## Parse and run every DAG against the embedded AWS, alone and under a real scheduler
+	@$(BIN)/pytest tests/dags -q -n 2 --dist loadfile --durations=15
+
+.PHONY: release
+release: $(READY) ## Upload the DAGs with all that they import as one version (ENV=dev)
+	@PATH="$(CURDIR)/.tools/bin:$$PATH" $(BIN)/python -m orchestration.release $(ENV)
 
 .PHONY: bench-upsert
 bench-upsert: $(READY) ## Time an upsert into 1, 4 and 16 million rows beside plain Delta MERGE (about half an hour)

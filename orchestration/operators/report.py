@@ -7,8 +7,6 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 from rich.console import Console
 
-from jobs import printing
-from jobs.warehouse.reports import run_report
 from orchestration.operators.work import Work, as_of
 
 _ROWS = 40
@@ -22,6 +20,9 @@ class ReportOperator(BaseOperator):
         self.work = work
 
     def execute(self, context: Context) -> None:
+        from jobs import printing  # these two take longer to import than all DAGs to parse
+        from jobs.warehouse.reports import run_report
+
         with self.work.session() as session, session.warehouse() as warehouse:
             for name in session.project.pipeline(self.work.pipeline).reports:
                 table = run_report(warehouse, name, session.project.report_sql(name), as_of(context))

@@ -19,7 +19,7 @@ from jobs.errors import TidemarkError
 from jobs.run.on_emr import submit_run, unfinished_of
 from jobs.run.session import Session
 from jobs.runtime.aws import client
-from orchestration.operators.work import ROOT, Work
+from orchestration.operators.work import RELEASE, ROOT, Work
 
 _A_DAY_IN_HALF_MINUTES = 2 * 60 * 24
 
@@ -117,7 +117,7 @@ def _failure(session: Session, work: Work, context: Context, step: Step) -> Tide
 
 def _released_package() -> Callable[[], Package] | None:
     """What the release's steps run; None in a checkout, which packages itself."""
-    release = ROOT / "release.json"
+    release = ROOT / RELEASE
     if not release.is_file():
         return None
     return lambda: Package(**json.loads(release.read_text(encoding="utf-8"))["package"])

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 """What a release holds, as in a checkout: conf/, jobs/, orchestration/."""
 
+RELEASE = "release.json"
+"""At the root of a release: what its steps run."""
+
 
 @dataclass(frozen=True)
 class Work:

@@ -1,24 +1,23 @@
-"""A project on the embedded AWS, and an Airflow that has its DAGs."""
+"""A project on the embedded AWS, and an Airflow that runs its DAGs one at a time."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.two_environments import ROOT, Project
-
-BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
+from infra.local.airflow import airflow_variables
+from infra.local.project_on_aws import ROOT
+from tests.e2e.two_environments import Project
 
 
 @dataclass(frozen=True)
 class DagRun:
-    """What became of a DAG run. `log`: what its tasks wrote."""
+    """What became of a DAG run. `modules`: what its process had imported; `log`: what its tasks wrote."""
 
     run_id: str
     state: str
@@ -27,58 +26,103 @@ class DagRun:
     log: str
 
 
-def airflow_variables(root: Path, home: Path) -> dict[str, str]:
-    """An Airflow whose home is `home` and whose only bundle is the project in `root`."""
-    bundle = {"name": "tidemark", "classpath": BUNDLE, "kwargs": {"path": str(root)}}
-    return {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
-        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
-        "PYTHONPATH": str(root),
-        "TIDEMARK_ENV": "dev",
-    }
-
-
 @dataclass(frozen=True)
 class AirflowProject:
-    """`project` with an Airflow in `home`, whose database is made."""
+    """`project` with an Airflow in `home`."""
 
     project: Project
     home: Path
 
-    @property
-    def variables(self) -> dict[str, str]:
-        connection = json.dumps({"conn_type": "aws", "extra": {"region_name": "eu-central-1"}})
-        return {
-            **os.environ,
-            **self.project.variables,
-            **airflow_variables(self.project.root, self.home),
-            "AIRFLOW_CONN_TIDEMARK_DEV": connection,
-            "PYTHONPATH": f"{self.project.root}:{ROOT}",  # its own code first; the tests' from here
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        }
-
     def migrate(self) -> None:
-        self._python("-m", "airflow", "db", "migrate")
+        """Makes Airflow's database."""
+        self.home.mkdir()
+        process = self._python("-m", "airflow", "db", "migrate")
+        out, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, out[-3000:]
 
-    def run(self, dag: str, day: str, conf: Mapping[str, Any] | None = None, **more: str) -> DagRun:
-        """The DAG run of that day, by `dag.test()`; the same day again clears it first."""
-        told = self.project.root / "dag_run.json"
-        told.unlink(missing_ok=True)
-        log = self._python("-m", "tests.dags.run_dag", dag, day, json.dumps(conf or {}), **more)
-        assert told.is_file(), log[-6000:]
-        found = json.loads(told.read_text())
+    # --- its DAGs -----------------------------------------------------------------------------------------------------
+
+    def run(self, dag: str, day: str, conf: Mapping[str, Any] | None = None, without: Sequence[str] = ()) -> DagRun:
+        """The DAG run of that day, by `dag.test()`; the same day again clears it first. `without`: variables that are not set."""
+        self._told.unlink(missing_ok=True)
+        out, _ = self.start(dag, day, conf, without).communicate(timeout=600)
+        assert self._told.is_file(), out[-6000:]
+        return self.told(out)
+
+    def start(
+        self, dag: str, day: str, conf: Mapping[str, Any] | None = None, without: Sequence[str] = ()
+    ) -> subprocess.Popen[str]:
+        """As `run`, without waiting; `told` has the result."""
+        return self._python(
+            "-m", "tests.dags.run_dag", str(self._told), dag, day, json.dumps(conf or {}), without=without
+        )
+
+    def told(self, log: str = "") -> DagRun:
+        found = json.loads(self._told.read_text())
         return DagRun(found["run_id"], found["state"], found["tasks"], frozenset(found["modules"]), log)
 
-    def _python(self, *arguments: str, **more: str) -> str:
-        done = subprocess.run(
+    @property
+    def _told(self) -> Path:
+        return self.home / "dag_run.json"
+
+    def _python(self, *arguments: str, without: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """In a process group of its own."""
+        variables = airflow_variables(self.project.on_aws, self.home)
+        variables["PYTHONPATH"] = f"{self.project.root}:{ROOT}"  # its own code first; the tests' from here
+        return subprocess.Popen(
             [sys.executable, *arguments],
             cwd=self.project.root,
-            env={**self.variables, **more},
+            env={name: value for name, value in variables.items() if name not in without},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            start_new_session=True,
         )
-        return done.stdout
+
+    # --- what they leave behind ---------------------------------------------------------------------------------------
+
+    @property
+    def shared_cluster(self) -> str:
+        return str(self.project.dev["compute"]["shared_cluster"])
+
+    def clusters_of(self, pipeline: str) -> list[str]:
+        """The transient ones, ended or not."""
+        found = self.project.client("emr").list_clusters()["Clusters"]
+        return [each["Id"] for each in found if each["Name"].startswith(f"tidemark-dev {pipeline} ")]
+
+    def steps_on(self, cluster: str, prefix: str = "tidemark ") -> list[str]:
+        """Their names."""
+        found = self.project.client("emr").list_steps(ClusterId=cluster)["Steps"]
+        return [step["Name"] for step in found if step["Name"].startswith(prefix)]
+
+    def running_step(self, prefix: str) -> str | None:
+        """The name of one on the shared cluster."""
+        found = self.project.client("emr").list_steps(ClusterId=self.shared_cluster, StepStates=["RUNNING"])["Steps"]
+        return next((step["Name"] for step in found if step["Name"].startswith(prefix)), None)
+
+    def holder(self, pipeline: str, feed: str) -> dict[str, Any] | None:
+        """Who has the lease of the feed."""
+        epochs = self._ledger(pipeline, f"{feed}/lease/")
+        newest = max((key for key in epochs if not key.endswith("released.json")), default=None)
+        return epochs[newest] if newest else None
+
+    def outcomes(self, pipeline: str, feed: str) -> list[dict[str, Any]]:
+        """In the order of their batches."""
+        found = self._ledger(pipeline, f"{feed}/")
+        return [found[key] for key in sorted(found) if key.endswith(".outcome.json")]
+
+    def versions(self, pipeline: str, *tables: str) -> list[int]:
+        """How many commits each curated table has."""
+        bucket, storage = self._bucket, self.project.client("s3")
+        prefixes = [f"curated/{pipeline}/{table}/_delta_log/0" for table in tables]
+        return [storage.list_objects_v2(Bucket=bucket, Prefix=prefix)["KeyCount"] for prefix in prefixes]
+
+    def _ledger(self, pipeline: str, below: str) -> dict[str, dict[str, Any]]:
+        storage = self.project.client("s3")
+        listed = storage.list_objects_v2(Bucket=self._bucket, Prefix=f"ledger/{pipeline}/{below}").get("Contents", [])
+        keys = [each["Key"] for each in listed]
+        return {key: json.loads(storage.get_object(Bucket=self._bucket, Key=key)["Body"].read()) for key in keys}
+
+    @property
+    def _bucket(self) -> str:
+        return str(self.project.dev["lake_url"]).removeprefix("s3://")

@@ -1,4 +1,4 @@
-"""Runs one DAG by `dag.test()` in a process of its own: `python -m tests.dags.run_dag DAG DAY CONF`. Prints what became of it as JSON."""
+"""Runs one DAG by `dag.test()` in a process of its own: `python -m tests.dags.run_dag FILE DAG DAY CONF`. FILE gets what became of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import BaseSensorOperator
 
 
-def main(dag_id: str, day: str, conf: str) -> None:
+def main(file: str, dag_id: str, day: str, conf: str) -> None:
     root = Path.cwd()
     bag = DagBag(root / "orchestration/dags", bundle_path=root, bundle_name="tidemark")
     dag = bag.dags[dag_id]
@@ -19,14 +19,16 @@ def main(dag_id: str, day: str, conf: str) -> None:
         task.retries = 0  # a retry is another call
         if isinstance(task, BaseSensorOperator):
             task.poke_interval = 1
-    run = dag.test(logical_date=datetime.fromisoformat(day).replace(tzinfo=UTC), run_conf=json.loads(conf))
+    moment = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    # Asked for at that time: the run's id comes from it, so that the same day again is the same run, cleared.
+    run = dag.test(run_after=moment, logical_date=moment, run_conf=json.loads(conf))
     told = {
         "run_id": run.run_id,
         "state": str(run.state),
         "tasks": {task.task_id: str(task.state) for task in run.get_task_instances()},
         "modules": sorted({name.partition(".")[0] for name in sys.modules}),
     }
-    Path("dag_run.json").write_text(json.dumps(told))
+    Path(file).write_text(json.dumps(told))
 
 
 if __name__ == "__main__":

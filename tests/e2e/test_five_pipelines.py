@@ -5,27 +5,36 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from infra.local.project_on_aws import PIPELINES
 from jobs.config import load_project
-from tests.e2e.two_environments import AS_OF, PIPELINES, Project, deliver, two_environments
+from tests.e2e.two_environments import AS_OF, Project, apply_dev, sources_and_aws
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Every pipeline has run in both environments. E2E_WITHOUT_TERRAFORM=1 leaves Terraform out."""
     with_terraform = bool(shutil.which("terraform")) and not os.environ.get("E2E_WITHOUT_TERRAFORM")
-    with two_environments(tmp_path_factory.mktemp("e2e"), with_terraform=with_terraform) as made:
+    with sources_and_aws(tmp_path_factory.mktemp("e2e")) as made:
         for pipeline in PIPELINES:
             made.tidemark("sample", pipeline, "--day", "1", "--rows", "1000")
-        deliver(made)
-        for pipeline in PIPELINES:
-            made.tidemark("run", pipeline, "--as-of", AS_OF)
-        with made.watching_processes():
-            for pipeline in PIPELINES:
-                made.tidemark("submit", pipeline, "--env", "dev", "--as-of", AS_OF)
+        with ThreadPoolExecutor(1) as laptop:
+            runs = [laptop.submit(made.tidemark, "run", pipeline, "--as-of", AS_OF) for pipeline in PIPELINES]
+            if with_terraform:
+                apply_dev(made)
+            else:
+                made.on_aws.make_dev()
+            made.on_aws.deliver()
+            with made.watching_processes(), ThreadPoolExecutor(2) as desks:
+                submit = partial(made.tidemark, "submit", "--env", "dev", "--as-of", AS_OF)
+                runs += [desks.submit(submit, pipeline) for pipeline in PIPELINES]
+        for run in runs:
+            run.result()
         yield made
 
 

@@ -20,10 +20,10 @@ LATE_SECONDS = 3.0
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    with two_environments(tmp_path_factory.mktemp("one_writer"), with_terraform=False) as made:
+    with two_environments(tmp_path_factory.mktemp("one_writer")) as made:
         file = made.root / "conf/environments/dev.yaml"
         file.write_text(yaml.safe_dump(made.dev | {"late_request_seconds": LATE_SECONDS}))
-        made.tidemark("sample", "shop", "--day", "1", "--rows", "500")
+        made.tidemark("sample", "stackoverflow", "--day", "1", "--rows", "500")
         yield made
 
 
@@ -36,7 +36,7 @@ def wait_until(is_so: Callable[[], Any], seconds: float = 120) -> Any:
 
 
 def holder(project: Project) -> dict[str, Any] | None:
-    leases = json.loads(project.tidemark("lease", "show", "shop", "--env", "dev", "--json"))
+    leases = json.loads(project.tidemark("lease", "show", "stackoverflow", "--env", "dev", "--json"))
     return leases["database"]["holder"]
 
 
@@ -46,7 +46,9 @@ def stopped(project: Project, run_id: str) -> dict[str, Any]:
     storage = project.client("s3")
 
     def held() -> dict[str, Any] | None:
-        listed = storage.list_objects_v2(Bucket=bucket, Prefix="ledger/shop/database/lease/").get("Contents", [])
+        listed = storage.list_objects_v2(Bucket=bucket, Prefix="ledger/stackoverflow/database/lease/").get(
+            "Contents", []
+        )
         newest = max((each["Key"] for each in listed if not each["Key"].endswith("released.json")), default=None)
         found = json.loads(storage.get_object(Bucket=bucket, Key=newest)["Body"].read()) if newest else {}
         return found if found.get("run_id") == run_id else None
@@ -58,30 +60,29 @@ def stopped(project: Project, run_id: str) -> dict[str, Any]:
 
 
 def test_a_second_run_is_refused_until_the_stopped_first_one_is_ended(project: Project) -> None:
-    first = project.start("submit", "shop", "--env", "dev", "--as-of", AS_OF, "--run-id", "first")
+    first = project.start("submit", "stackoverflow", "--env", "dev", "--as-of", AS_OF, "--run-id", "first")
     held = stopped(project, "first")
-    second = ("submit", "shop", "--env", "dev", "--as-of", AS_OF, "--run-id", "second")
+    second = ("submit", "stackoverflow", "--env", "dev", "--as-of", AS_OF, "--run-id", "second")
     refused = project.tidemark(*second, exit_code=1)
-    assert "got run first, step s-" in refused and "tidemark lease break shop database --env dev" in refused
+    assert "got run first, step s-" in refused and "tidemark lease break stackoverflow database --env dev" in refused
 
-    broken = project.tidemark("lease", "break", "shop", "database", "--env", "dev")
+    broken = project.tidemark("lease", "break", "stackoverflow", "database", "--env", "dev")
     assert "is CANCELLED" in broken
     assert not psutil.pid_exists(held["python"]["pid"]) and not psutil.pid_exists(held["jvm"]["pid"])
     out, errors = first.communicate(timeout=120)
     assert first.returncode == 1 and "CANCELLED" in out + errors
 
     assert project.tidemark(*second)
-    project.tidemark("run", "shop", "--as-of", AS_OF)
-    for table in ("users", "transactions"):
-        local = project.rows("local", "shop", table)
-        assert local and project.rows("dev", "shop", table) == local
+    project.tidemark("run", "stackoverflow", "--as-of", AS_OF)
+    local = project.rows("local", "stackoverflow", "posts")
+    assert local and project.rows("dev", "stackoverflow", "posts") == local
     assert holder(project) is None
 
 
 def test_on_the_cluster_itself_a_second_step_is_refused_and_names_the_first(project: Project) -> None:
     """Whoever adds a step without asking the ledger first, for instance by the console."""
-    project.tidemark("sample", "shop", "--day", "2")
-    third = project.start("submit", "shop", "--env", "dev", "--as-of", AS_OF, "--run-id", "third")
+    project.tidemark("sample", "stackoverflow", "--day", "2")
+    third = project.start("submit", "stackoverflow", "--env", "dev", "--as-of", AS_OF, "--run-id", "third")
     held = stopped(project, "third")
     emr, shared = project.client("emr"), project.dev["compute"]["shared_cluster"]
     running = emr.list_clusters(ClusterStates=["RUNNING"])["Clusters"]
@@ -92,7 +93,7 @@ def test_on_the_cluster_itself_a_second_step_is_refused_and_names_the_first(proj
         "ActionOnFailure": "CONTINUE",
         "HadoopJarStep": {"Jar": "command-runner.jar", "Args": [*arguments[:-1], "fourth"]},
     }
-    role = project.dev["compute"]["job_roles"]["shop"]
+    role = project.dev["compute"]["job_roles"]["stackoverflow"]
     added = emr.add_job_flow_steps(JobFlowId=shared, Steps=[by_hand], ExecutionRoleArn=role)["StepIds"][0]
 
     def state() -> str:
@@ -104,5 +105,5 @@ def test_on_the_cluster_itself_a_second_step_is_refused_and_names_the_first(proj
     for process in ("jvm", "python"):
         os.kill(held[process]["pid"], signal.SIGCONT)
     third.communicate(timeout=240)  # it may have lost its connections meanwhile; the same run id finishes what is open
-    assert project.tidemark("submit", "shop", "--env", "dev", "--as-of", AS_OF, "--run-id", "third")
+    assert project.tidemark("submit", "stackoverflow", "--env", "dev", "--as-of", AS_OF, "--run-id", "third")
     assert holder(project) is None

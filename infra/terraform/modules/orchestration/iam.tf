@@ -79,6 +79,7 @@ data "aws_iam_policy_document" "clusters" {
       "elasticmapreduce:ListInstanceGroups",
       "elasticmapreduce:ListInstances",
       "elasticmapreduce:ListSteps",
+      "elasticmapreduce:PutAutoTerminationPolicy",
       "elasticmapreduce:TerminateJobFlows",
     ]
     # wildcard: ids are given when clusters are made; they must carry the environment's tag
@@ -206,11 +207,19 @@ data "aws_iam_policy_document" "storage" {
     actions   = ["s3:ListBucket"]
     resources = [var.artifacts.arn]
 
+    # Airflow's S3DagBundle asks first whether the bucket is there, which is a listing without a prefix.
     condition {
-      test     = "StringLike"
+      test     = "StringLikeIfExists"
       variable = "s3:prefix"
-      values   = ["jobs/*"]
+      values   = ["airflow/*", "jobs/*"]
     }
+  }
+
+  # DAGs are released by people: what Airflow runs, Airflow may not write.
+  statement {
+    sid       = "ReadReleases"
+    actions   = ["s3:GetObject"]
+    resources = ["${var.artifacts.arn}/airflow/*"]
   }
 
   statement {
