@@ -54,15 +54,15 @@ def source_session(url: str, pipeline: str) -> Iterator[Session]:
 
 def connection_error(pipeline: str, error: Exception) -> CredentialsError | SourceUnavailableError:
     """The Tidemark error for a connection that failed: wrong credentials need a person, a dead server only time."""
-    variable = f"TIDEMARK_CONN_{pipeline.upper()}_URL"
+    address = f"TIDEMARK_CONN_{pipeline.upper()}_URL, or on AWS the pipeline's secret"
     if any(refused in str(error) for refused in _REFUSED_LOGIN):
         return CredentialsError(
             f"Connecting to the source of {pipeline}: expected its role and password to be accepted, got {_line(error)!r}. "
-            f"Correct {variable}."
+            f"Correct {address}."
         )
     return SourceUnavailableError(
         f"Connecting to the source of {pipeline}: expected a Postgres that answers, got {_line(error)!r}. "
-        f"Start it or correct {variable}, then run the same command again; nothing was lost."
+        f"Start it or correct {address}, then run the same command again; nothing was lost."
     )
 
 

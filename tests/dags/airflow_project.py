@@ -10,9 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pyspark.sql import SparkSession
+
 from infra.local.airflow import airflow_variables
 from infra.local.project_on_aws import ROOT
+from jobs.config import load_project
+from tests.command_here import tidemark_here
 from tests.e2e.two_environments import Project
+
+Asked = tuple[str, str, Mapping[str, Any]]
+"""DAG, day, conf."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +51,25 @@ class AirflowProject:
 
     def run(self, dag: str, day: str, conf: Mapping[str, Any] | None = None, without: Sequence[str] = ()) -> DagRun:
         """The DAG run of that day, by `dag.test()`; the same day again clears it first. `without`: variables that are not set."""
+        return self.run_all([(dag, day, conf or {})], without)[0]
+
+    def run_all(self, asked: Sequence[Asked], without: Sequence[str] = ()) -> list[DagRun]:
+        """One after the other, in one process."""
         self._told.unlink(missing_ok=True)
-        out, _ = self.start(dag, day, conf, without).communicate(timeout=600)
-        assert self._told.is_file(), out[-6000:]
+        out, _ = self.start(asked, without).communicate(timeout=600)
         return self.told(out)
 
-    def start(
-        self, dag: str, day: str, conf: Mapping[str, Any] | None = None, without: Sequence[str] = ()
-    ) -> subprocess.Popen[str]:
-        """As `run`, without waiting; `told` has the result."""
-        return self._python(
-            "-m", "tests.dags.run_dag", str(self._told), dag, day, json.dumps(conf or {}), without=without
-        )
+    def start(self, asked: Sequence[Asked], without: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """As `run_all`, without waiting; `told` has the results."""
+        return self._python("-m", "tests.dags.run_dag", str(self._told), json.dumps(asked), without=without)
 
-    def told(self, log: str = "") -> DagRun:
-        found = json.loads(self._told.read_text())
-        return DagRun(found["run_id"], found["state"], found["tasks"], frozenset(found["modules"]), log)
+    def told(self, log: str) -> list[DagRun]:
+        """`log`: what the process has written."""
+        assert self._told.is_file(), log[-6000:]
+        return [
+            DagRun(run["run_id"], run["state"], run["tasks"], frozenset(run["modules"]), log)
+            for run in json.loads(self._told.read_text())
+        ]
 
     @property
     def _told(self) -> Path:
@@ -78,6 +88,13 @@ class AirflowProject:
             text=True,
             start_new_session=True,
         )
+
+    def assert_as_on_a_laptop(self, spark: SparkSession, pipeline: str, day: str) -> None:
+        """Every curated table of dev holds what a run on this machine makes of the same sources."""
+        tidemark_here(self.project.root, self.project.home, spark, "run", pipeline, "--as-of", day)
+        for table in load_project(self.project.root, "local").pipeline(pipeline).tables:
+            local = self.project.rows("local", pipeline, table)
+            assert local and self.project.rows("dev", pipeline, table) == local, table
 
     # --- what they leave behind ---------------------------------------------------------------------------------------
 

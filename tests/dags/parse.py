@@ -22,7 +22,7 @@ def refuse(*arguments: Any, **more: Any) -> NoReturn:
 
 def main() -> None:
     root = Path.cwd()
-    socket.socket.connect = refuse  # type: ignore[method-assign]
+    socket.socket.connect = refuse
     socket.getaddrinfo = refuse
     botocore.session.Session.create_client = refuse  # type: ignore[method-assign]
     bag = DagBag(root, bundle_path=root, bundle_name="tidemark")
@@ -39,7 +39,7 @@ def picture(dag: DAG) -> str:
     schedule = getattr(dag.timetable, "expression", None) or "by hand"
     lines = [f"{dag.dag_id} · {schedule} · {dag.owner} · catchup={dag.catchup} · max_active_runs={dag.max_active_runs}"]
     for task in dag.topological_sort():
-        assets = ", ".join(sorted(asset.name for asset in task.outlets))  # type: ignore[attr-defined]
+        assets = ", ".join(sorted(asset.name for asset in task.outlets))
         mark = "teardown " if task.is_teardown else "setup " if task.is_setup else ""
         lines.append(f"{task.task_id}: {mark}{type(task).__name__}, if {task.trigger_rule.value}")
         lines += [f"    assets {assets}"] if assets else []

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
+from tests.command_here import tidemark_here
 from tests.faults.conftest import Prepared
+from tests.faults.system import ROOT
 
 COUPBOT_TABLES = ("roster", "channels", "message_logs", "ban_logs", "coup_attempts", "successful_coups")
 
@@ -60,14 +63,14 @@ def test_every_effect_of_a_run_is_a_place_to_be_killed(prepared: Callable[[str],
 
 @pytest.mark.parametrize(("pipeline", "number", "label"), points(), ids=lambda value: str(value).replace(" ", "_"))
 def test_the_same_command_finishes_a_killed_run(
-    prepared: Callable[[str], Prepared], home: Path, pipeline: str, number: int, label: str
+    prepared: Callable[[str], Prepared], spark: SparkSession, home: Path, pipeline: str, number: int, label: str
 ) -> None:
     expected = prepared(pipeline)
     system = expected.before.copy(home)
 
     killed = system.call(*expected.command, crash_after=number)
     assert (killed.returncode, system.labels()[-1]) == (-9, label), killed.stderr
-    system.ok(*expected.command)
+    tidemark_here(ROOT, system.home, spark, *expected.command)
 
     assert system.contents(pipeline) == expected.contents
     tags = system.tags(pipeline)
