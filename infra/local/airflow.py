@@ -1,4 +1,4 @@
-"""`make airflow`: a real Airflow beside the embedded AWS, both on loopback, with a DAG for every pipeline and samples for today.
+"""`make airflow`: a real Airflow beside the embedded AWS, both on loopback, with a DAG for every pipeline and a first day of every source.
 
 Airflow's own parts are started one by one and not by `airflow standalone`, whose log servers listen on every network.
 """
@@ -15,7 +15,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -32,8 +32,8 @@ _PARTS = {
     "dag-processor": (),
     "triggerer": ("--skip-serve-logs",),
 }
-_FIRST_DAY = date(2024, 3, 1)  # of every sample
 _START_SECONDS = 180
+_PASSWORDS = "simple_auth_manager_passwords.json.generated"
 
 
 def main(
@@ -44,30 +44,41 @@ def main(
     rows: Annotated[int, typer.Option(min=1, help="Rows of the largest table of each sample.")] = 1000,
 ) -> None:
     """Start Airflow with a DAG for every pipeline, on an AWS that is gone when this command ends."""
-    stopped = Event()
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, lambda *_: stopped.set())
+    if folder.exists() and any(folder.iterdir()) and not (folder / "project/orchestration").is_dir():
+        told = f"error: Emptying {folder}: expected what an earlier start has left there, got other files. Name another folder."
+        typer.echo(told, err=True)
+        raise typer.Exit(2)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with project_on_aws(folder.absolute()) as project:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _run(folder.absolute(), port, rows)
+    except KeyboardInterrupt:
+        print("stopped", flush=True)
+
+
+def _run(folder: Path, port: int, rows: int) -> None:
+    """Until it is interrupted."""
+    with project_on_aws(folder) as project:
         print("making the environment dev and samples", flush=True)
         project.make_dev()
         make_samples(project, rows)
         project.deliver()
         with running_airflow(project, port) as home:
-            print(f"Airflow: http://127.0.0.1:{port} (user admin, password {password_of(home)})", flush=True)
+            print(f"Airflow: http://127.0.0.1:{port}, user admin, password in {home / _PASSWORDS}", flush=True)
             print(f"Logs of its parts: {home}/*.log. Stop with Ctrl-C.", flush=True)
-            stopped.wait()
+            Event().wait()
 
 
 def make_samples(project: ProjectOnAws, rows: int) -> None:
-    """Of today, as if it had just been midnight: where files are expected, those of this day are there."""
-    day = (datetime.now(UTC).date() - _FIRST_DAY).days + 1
+    """The first day of every source. What coupbot expects every night is delivered as last night's."""
     for pipeline in PIPELINES:
-        made = project.start("sample", pipeline, "--day", str(day), "--rows", str(rows))
+        made = project.start("sample", pipeline, "--day", "1", "--rows", str(rows))
         _, errors = made.communicate()
         if made.returncode:
             raise RuntimeError(f"Making a sample of {pipeline}: expected success, got {errors[-2000:]}")
+    (night,) = (project.home / "lake/raw/coupbot").iterdir()
+    night.rename(night.with_name(f"{datetime.now(UTC):%Y-%m-%d}"))
 
 
 def airflow_variables(project: ProjectOnAws, home: Path) -> dict[str, str]:
@@ -113,7 +124,7 @@ def running_airflow(project: ProjectOnAws, port: int) -> Iterator[Path]:
 
 def password_of(home: Path) -> str:
     """Of the user admin, as Airflow has generated it."""
-    found: Mapping[str, str] = json.loads((home / "simple_auth_manager_passwords.json.generated").read_text())
+    found: Mapping[str, str] = json.loads((home / _PASSWORDS).read_text())
     return found["admin"]
 
 
