@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -29,19 +32,34 @@ class Prepared:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Prepared]:
+    """Made once for all workers: whoever asks second waits, and reads what the first has made."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
     @cache
     def prepare(pipeline: str) -> Prepared:
-        before = System(tmp_path_factory.mktemp("before") / pipeline)
-        before.ok("sample", pipeline, "--day", "1", "--rows", ROWS)
-        before.run(pipeline)
-        before.ok("sample", pipeline, "--day", "2", "--rows", ROWS)
-        undisturbed = before.copy(before.home.parent / "undisturbed")
-        command = ["run", pipeline, "--as-of", AS_OF, "--run-id", "second-day"]
-        done = undisturbed.call(*command, crash_after=0)
-        assert done.returncode == 0, done.stderr
-        return Prepared(before, command, undisturbed.labels(), undisturbed.contents(pipeline))
+        made = shared / f"prepared_{pipeline}.pickle"
+        with made.with_suffix(".lock").open("w") as gate:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            if not made.is_file():
+                made.write_bytes(pickle.dumps(_prepare(shared / "prepared" / pipeline, pipeline)))
+        found: Prepared = pickle.loads(made.read_bytes())
+        return found
 
     return prepare
+
+
+def _prepare(folder: Path, pipeline: str) -> Prepared:
+    folder.mkdir(parents=True)
+    before = System(folder / "before")
+    before.ok("sample", pipeline, "--day", "1", "--rows", ROWS)
+    before.run(pipeline)
+    before.ok("sample", pipeline, "--day", "2", "--rows", ROWS)
+    undisturbed = before.copy(folder / "undisturbed")
+    command = ["run", pipeline, "--as-of", AS_OF, "--run-id", "second-day"]
+    done = undisturbed.call(*command, crash_after=0)
+    assert done.returncode == 0, done.stderr
+    return Prepared(before, command, undisturbed.labels(), undisturbed.contents(pipeline))
 
 
 @pytest.fixture
