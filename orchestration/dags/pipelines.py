@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.providers.amazon.aws.operators.emr import EmrTerminateJobFlowOperator
 from airflow.sdk import DAG, Asset, BaseOperator, CronTriggerTimetable, Param, TaskGroup, TriggerRule
+from airflow.sdk.definitions.param import ParamsDict
 
 from jobs.config import read_project
 from jobs.config.environment import Environment
@@ -59,7 +60,6 @@ def pipeline_dag(environment: Environment, pipeline: Pipeline) -> DAG:
         catchup=False,
         max_active_runs=1,
         default_args={"owner": pipeline.owner, **_RETRIED},
-        params=_PARAMS,
         tags=["tidemark"],
     ) as dag:
         name, paths = pipeline.pipeline, pipeline.paths
@@ -72,6 +72,7 @@ def pipeline_dag(environment: Environment, pipeline: Pipeline) -> DAG:
                 ends.append(_chain(environment, pipeline, work, cluster))
         if pipeline.reports:
             ends >> ReportOperator(task_id="report", work=whole)
+    dag.params = ParamsDict(_PARAMS)  # last: every task would copy them, which takes longer than all the rest
     return dag
 
 
