@@ -128,14 +128,6 @@ class Project:
         return json.loads(self.tidemark("report", name, "--as-of", as_of, "--env", env, "--json"))
 
 
-def keys(variables: Mapping[str, str]) -> dict[str, str]:
-    return {
-        "endpoint_url": variables["AWS_ENDPOINT_URL"],
-        "aws_access_key_id": variables["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": variables["AWS_SECRET_ACCESS_KEY"],
-    }
-
-
 @contextmanager
 def two_environments(folder: Path) -> Iterator[Project]:
     """Both empty, dev without Terraform."""
