@@ -58,11 +58,13 @@ def test_a_wrong_password_is_bad_input_and_is_not_shown(tmp_path: Path, postgres
 
 
 def test_a_dead_source_is_named_and_nothing_is_claimed(tmp_path: Path) -> None:
-    report = run("stackoverflow", tmp_path, source=f"postgresql://tidemark:secret@127.0.0.1:{closed_port()}/source")
+    report = run(
+        "stackoverflow", tmp_path, source=f"postgresql://tidemark:not-to-be-shown@127.0.0.1:{closed_port()}/source"
+    )
 
     (error,) = report.errors
     assert isinstance(error, SourceUnavailableError) and report.exit_code == 1
-    assert "secret" not in str(error)
+    assert "not-to-be-shown" not in str(error)
     assert not list((tmp_path / "lake").rglob("*.plan.json"))
 
 
@@ -75,7 +77,7 @@ def delivered(tmp_path: Path) -> Path:
 def test_curation_goes_on_without_the_warehouse_and_the_next_run_publishes(
     delivered: Path, spark: SparkSession, postgres_server: EmbeddedPostgres
 ) -> None:
-    dead = f"postgresql://tidemark:secret@127.0.0.1:{closed_port()}/warehouse"
+    dead = f"postgresql://tidemark:not-to-be-shown@127.0.0.1:{closed_port()}/warehouse"
 
     without = run("coupbot", delivered, warehouse=dead, spark=spark)
 
