@@ -66,11 +66,13 @@ class EventsRead(Frozen):
 
 
 def _read_as(value: Any) -> str:
-    """By the keys that are there or seem to be meant, so that a misspelt one is told as what it was to be."""
+    """By the keys it has; where none is known by what they seem to mean, so that a misspelt one is told as what it was to be."""
+    if isinstance(value, EventsRead):
+        return EventsRead.TAG
     keys = [str(key) for key in value] if isinstance(value, dict) else []
-    of_postgres = [key for key in keys if get_close_matches(key, PostgresRead.model_fields)]
-    is_match = get_close_matches("match", keys) or (keys and not of_postgres)
-    return EventsRead.TAG if is_match or isinstance(value, EventsRead) else PostgresRead.TAG
+    known = (*PostgresRead.model_fields, *EventsRead.model_fields)
+    meant = set(known).intersection(keys) or {near for key in keys for near in get_close_matches(key, known, n=1)}
+    return EventsRead.TAG if "match" in meant or (keys and not meant) else PostgresRead.TAG
 
 
 class Deletes(Frozen):

@@ -17,14 +17,16 @@ from jobs.config.project import Project
 from jobs.config.settings import Settings, load_settings
 from jobs.errors import ConfigError, UsageError
 from jobs.run.context import Catalog, RunContext
-from jobs.runtime.embedded_postgres import EmbeddedPostgres, running_postgres
 from jobs.runtime.progress import Progress
 from jobs.runtime.storage import Lake
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import boto3
     from pyspark.sql import SparkSession
 
+    from jobs.runtime.embedded_postgres import EmbeddedPostgres
     from jobs.warehouse.warehouse import Warehouse
 
 
@@ -57,6 +59,13 @@ def _own_spark(session: Session, stack: ExitStack) -> SparkSession:
     return spark
 
 
+def _own_postgres(home: Path, stack: ExitStack) -> EmbeddedPostgres:
+    """Until the command ends."""
+    from jobs.runtime.embedded_postgres import running_postgres  # psycopg only where Postgres is needed
+
+    return stack.enter_context(running_postgres(home))
+
+
 def _role_of_the_environment(environment: Environment) -> boto3.Session:
     from jobs.runtime.aws import aws_session  # boto3 takes a third of a second to import
 
@@ -86,9 +95,7 @@ class Session:
         self.aws: Callable[[], boto3.Session] = cache(lambda: self.machine.identity(project.environment))
         is_on_aws = project.environment.region is not None and settings.lake_url.startswith("s3://")
         self.lake = Lake(settings.lake_url, self.aws() if is_on_aws else None)
-        self._server: Callable[[], EmbeddedPostgres] = cache(
-            lambda: stack.enter_context(running_postgres(settings.home))
-        )
+        self._server: Callable[[], EmbeddedPostgres] = cache(lambda: _own_postgres(settings.home, stack))
         self.spark: Callable[[], SparkSession] = cache(lambda: self.machine.start_spark(self, stack))
 
     def warehouse(self) -> AbstractContextManager[Warehouse]:
