@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -64,10 +65,12 @@ def dependencies_archive(root: Path, home: Path, progress: Progress) -> Archive:
     wanted = step_requirements(locked.read_text(encoding="utf-8"))
     asked = hashlib.sha256("\n".join([PLATFORM, _python(), *sorted(_UNUSED_FOLDERS), wanted]).encode()).hexdigest()
     kept = home / "emr" / f"dependencies-of-{asked[:16]}.zip"
-    if not kept.is_file():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept.parent, prefix="building-") as scratch:
-            _build(root, wanted, Path(scratch), kept, progress)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with (kept.parent / "building.lock").open("w") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)  # of two submitters one builds, and the other takes what was built
+        if not kept.is_file():
+            with tempfile.TemporaryDirectory(dir=kept.parent, prefix="building-") as scratch:
+                _build(root, wanted, Path(scratch), kept, progress)
     return named(kept, "dependencies", ".zip")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,14 @@ def test_dependencies_are_built_once(root: Path, tmp_path: Path) -> None:
     assert len(calls(root)) == 1
 
 
+def test_of_two_submitters_at_once_one_builds(root: Path, tmp_path: Path) -> None:
+    give_uv(root, UV + "sleep 0.3\n")
+    with ThreadPoolExecutor(2) as submitters:
+        first, second = submitters.map(lambda _: dependencies_archive(root, tmp_path / "home", Progress()), range(2))
+    assert first == second
+    assert len(calls(root)) == 1
+
+
 def test_other_requirements_are_built_again(root: Path, tmp_path: Path) -> None:
     dependencies_archive(root, tmp_path / "home", Progress())
     locked = root / "requirements/runtime.txt"
@@ -105,7 +114,7 @@ def test_a_failed_build_leaves_nothing_and_tells_what_uv_said(root: Path, tmp_pa
     give_uv(root, "#!/bin/sh\necho 'no wheel of brought' >&2\nexit 1\n")
     with pytest.raises(PackagingError, match="got 'no wheel of brought'"):
         dependencies_archive(root, tmp_path / "home", Progress())
-    assert list((tmp_path / "home/emr").iterdir()) == []
+    assert [file.name for file in (tmp_path / "home/emr").iterdir()] == ["building.lock"]
 
 
 def test_a_machine_without_uv_is_told_how_to_get_it(
