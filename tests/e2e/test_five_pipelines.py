@@ -10,31 +10,29 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from infra.local.project_on_aws import PIPELINES
 from jobs.config import load_project
+from tests.command_here import tidemark_here
 from tests.e2e.two_environments import AS_OF, Project, apply_dev, sources_and_aws
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def project(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Iterator[Project]:
     """Every pipeline has run in both environments. E2E_WITHOUT_TERRAFORM=1 leaves Terraform out."""
     with_terraform = bool(shutil.which("terraform")) and not os.environ.get("E2E_WITHOUT_TERRAFORM")
     with sources_and_aws(tmp_path_factory.mktemp("e2e")) as made:
         for pipeline in PIPELINES:
             made.tidemark("sample", pipeline, "--day", "1", "--rows", "1000")
-        with ThreadPoolExecutor(1) as laptop:
-            runs = [laptop.submit(made.tidemark, "run", pipeline, "--as-of", AS_OF) for pipeline in PIPELINES]
-            if with_terraform:
-                apply_dev(made)
-            else:
-                made.on_aws.make_dev()
-            made.on_aws.deliver()
-            with made.watching_processes(), ThreadPoolExecutor(2) as desks:
-                submit = partial(made.tidemark, "submit", "--env", "dev", "--as-of", AS_OF)
-                runs += [desks.submit(submit, pipeline) for pipeline in PIPELINES]
-        for run in runs:
-            run.result()
+        with ThreadPoolExecutor(1) as operator:
+            applied = operator.submit(apply_dev, made) if with_terraform else operator.submit(made.on_aws.make_dev)
+            for pipeline in PIPELINES:
+                tidemark_here(made.root, made.home, spark, "run", pipeline, "--as-of", AS_OF)
+        applied.result()
+        made.on_aws.deliver()
+        with made.watching_processes(), ThreadPoolExecutor(2) as desks:
+            list(desks.map(partial(made.tidemark, "submit", "--env", "dev", "--as-of", AS_OF), PIPELINES))
         yield made
 
 
@@ -53,8 +51,8 @@ def test_a_curated_table_holds_the_same_rows_on_both(project: Project, pipeline:
     "report", sorted(path.stem for path in (Path(__file__).parents[2] / "conf/reports").glob("*.sql"))
 )
 def test_a_report_says_the_same_on_both(project: Project, report: str) -> None:
-    local = project.report("local", report)
-    assert local["rows"] and project.report("dev", report)["rows"] == local["rows"]
+    local, dev = project.reports(report, "local", "dev")
+    assert local["rows"] and dev["rows"] == local["rows"]
 
 
 def test_a_sources_password_is_in_no_bucket_argument_or_process(project: Project) -> None:

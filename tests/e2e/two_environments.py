@@ -61,10 +61,7 @@ class Project:
 
     def tidemark(self, *arguments: str, exit_code: int = 0, **more: str) -> str:
         """What the command printed to stdout. Raises AssertionError on any other exit code than the expected."""
-        done = self.start(*arguments, **more)
-        out, errors = done.communicate(timeout=420)
-        assert done.returncode == exit_code, f"{arguments}: {done.returncode}\n{out[-2000:]}\n{errors[-6000:]}"
-        return out if exit_code == 0 else out + errors
+        return ended(self.start(*arguments, **more), exit_code)
 
     def log(self, cluster: str, step: str) -> str:
         """What a step has written, stdout and stderr; in client mode Spark sends the driver's errors to stdout."""
@@ -124,8 +121,17 @@ class Project:
         rows = [{name: value for name, value in row.items() if not name.startswith("_")} for row in found]
         return sorted(rows, key=lambda row: [str(value) for value in row.values()])
 
-    def report(self, env: str, name: str, as_of: str = AS_OF) -> Any:
-        return json.loads(self.tidemark("report", name, "--as-of", as_of, "--env", env, "--json"))
+    def reports(self, name: str, *environments: str, as_of: str = AS_OF) -> list[Any]:
+        """The same report in each environment, all at once."""
+        asked = [self.start("report", name, "--as-of", as_of, "--env", env, "--json") for env in environments]
+        return [json.loads(ended(each)) for each in asked]
+
+
+def ended(command: subprocess.Popen[str], exit_code: int = 0) -> str:
+    """What it printed to stdout; after a failure that is expected stderr too."""
+    out, errors = command.communicate(timeout=420)
+    assert command.returncode == exit_code, f"{command.args}: {command.returncode}\n{out[-2000:]}\n{errors[-6000:]}"
+    return out if exit_code == 0 else out + errors
 
 
 @contextmanager
