@@ -66,9 +66,9 @@ def pipeline_dag(environment: Environment, pipeline: Pipeline) -> DAG:
                 ends.append(_chain(environment, pipeline, work, cluster))
         if pipeline.reports:
             ends >> ReportOperator(task_id="report", work=whole)
-    dag.params.update(
-        _params()
-    )  # last: every task would copy them, and an assignment compares schemas: 60 % of all the time
+    # Last, and into what is there: every task would copy them, and an assignment compares each schema with its meta-schema.
+    # Both together were 60 % of the time that making the DAGs took.
+    dag.params.update(_params())
     return dag
 
 
