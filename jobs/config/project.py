@@ -81,9 +81,11 @@ def read_project(root: Path, environment: str | None = None) -> tuple[Project | 
     problems += found
     chosen = environment or DEFAULT_ENVIRONMENT
     if chosen not in environments:
-        near = did_you_mean(chosen, environments)
+        remedy = (
+            did_you_mean(chosen, environments) or "`make env ENV=…` writes the file of one that Terraform has made."
+        )
         expected = f"an environment ({listed(environments)})"
-        problems.append(Problem("conf/environments", None, "", expected, repr(chosen), near))
+        problems.append(Problem("conf/environments", None, "", expected, repr(chosen), remedy))
     selected = environments.get(chosen)
     broken = {_pipeline_of(problem) for problem in problems}
     sound = {name: pipeline for name, pipeline in pipelines.items() if name not in broken}
